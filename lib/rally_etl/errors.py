@@ -1,0 +1,33 @@
+"""What can go wrong, each with the exit code an operator sees."""
+
+from __future__ import annotations
+
+
+class RallyEtlError(Exception):
+    """The run or command failed; the message says what is wrong, what happened to the data, and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(RallyEtlError):
+    """A wrong option, an unreadable input, a name that does not exist."""
+
+    exit_code = 2
+
+
+class EvidenceMissing(RallyEtlError):
+    """A scrap that a decision needs is not there, not sealed, or of another run."""
+
+
+class PlanIsStale(RallyEtlError):
+    """A live row moved between plan and publish; nothing was written."""
+
+
+class RunLocked(RallyEtlError):
+    """Another run works on this database."""
+
+    exit_code = 5
+
+
+class StageFailed(RallyEtlError):
+    """A notebook did not run to its seal."""
