@@ -58,6 +58,7 @@ create table etl.source_files (
     votes_home     integer,
     votes_away     integer,
     orientation    text check (orientation in ('home', 'away')),
+    season         integer,
     fault          text,
     primary key (run_id, league, kind)
 );

@@ -1,0 +1,214 @@
+"""What a run writes into its ledger besides its rows: decisions, states, approvals, and the run as one document."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl import __version__
+from rally_etl.errors import UsageError
+from rally_etl.settings import Settings
+
+DECISIONS = ("GO", "HOLD", "NO-GO")  # from best to worst
+NAMED_LIBRARIES = ("jupyterlab", "papermill", "scrapbook", "pandas", "SQLAlchemy", "psycopg2-binary", "plotly", "msgspec")
+
+Reasons = list[dict[str, Any]]
+
+
+def versions() -> str:
+    """Versions of the product, of Python and of the libraries that decide what a report says, as JSON."""
+    found = {"rally-etl": __version__, "python": platform.python_version()}
+    return json.dumps(found | {name: version(name) for name in NAMED_LIBRARIES})
+
+
+def decisions(engine: sa.Engine, run_id: str) -> dict[str, tuple[str | None, Reasons]]:
+    """League -> decision and reasons as the gate wrote them; None where it wrote none."""
+    sql = "select league, decision, reasons from etl.run_leagues where run_id = :run order by league"
+    return {row.league: (row.decision, list(row.reasons)) for row in _rows(engine, sql, run=run_id)}
+
+
+def reasons(engine: sa.Engine, run_id: str, league: str) -> Reasons:
+    """The recorded reasons of one league."""
+    return decisions(engine, run_id)[league][1]
+
+
+def leagues_in_state(engine: sa.Engine, run_id: str, state: str) -> list[str]:
+    """Leagues of a run in a state, for example ``held``.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    require_run(engine, run_id)
+    sql = "select league from etl.run_leagues where run_id = :run and state = :state order by league"
+    return [row.league for row in _rows(engine, sql, run=run_id, state=state)]
+
+
+def require_run(engine: sa.Engine, run_id: str) -> sa.Row:
+    """The run's row.
+
+    Raises:
+        UsageError: there is no such run; the message names the latest.
+    """
+    found = _rows(engine, "select * from etl.runs where run_id = :run", run=run_id)
+    if not found:
+        latest = _rows(engine, "select run_id from etl.runs order by started_at desc limit 1")
+        hint = f"the latest is {latest[0].run_id}" if latest else "no run has been made on this database"
+        raise UsageError(f"there is no run {run_id!r}\nhint: {hint}; `rally-etl runs` lists them")
+    return found[0]
+
+
+def set_state(engine: sa.Engine, run_id: str, league: str, state: str) -> None:
+    """Move a league of a run to a state."""
+    _write(engine, "update etl.run_leagues set state = :state where run_id = :run and league = :league", run=run_id, league=league, state=state)
+
+
+def write_approval(engine: sa.Engine, run_id: str, league: str, by: str, why: str) -> None:
+    """Record who lets a held plan be published, why, and which plan it is."""
+    _write(
+        engine,
+        "insert into etl.approvals (run_id, league, approved_by, reason, plan_hash)"
+        " select run_id, league, :by, :why, plan_hash from etl.run_leagues where run_id = :run and league = :league"
+        " on conflict (run_id, league) do update set approved_by = excluded.approved_by, reason = excluded.reason,"
+        " plan_hash = excluded.plan_hash, approved_at = clock_timestamp()",
+        run=run_id,
+        league=league,
+        by=by,
+        why=why,
+    )
+
+
+def write_outcome(
+    engine: sa.Engine, run_id: str, league: str, decision: str, found: Reasons, is_published: bool, dry_run: bool
+) -> None:
+    """Write a league's final decision and reasons; its state follows unless publishing has set it."""
+    state = {"GO": "audited", "HOLD": "audited" if dry_run else "held", "NO-GO": "refused"}[decision]
+    _write(
+        engine,
+        "update etl.run_leagues set decision = :decision, reasons = cast(:reasons as jsonb),"
+        " state = case when :published then state else :state end where run_id = :run and league = :league",
+        run=run_id,
+        league=league,
+        decision=decision,
+        reasons=json.dumps(found),
+        published=is_published,
+        state=state,
+    )
+
+
+def close_run(engine: sa.Engine, run_id: str, exit_code: int | None, codes: dict[str, int]) -> None:
+    """Complete the run: its decision is the worst of its leagues', its exit code that decision's unless given."""
+    worst = max((decision or "NO-GO" for decision, _ in decisions(engine, run_id).values()), key=DECISIONS.index, default="NO-GO")
+    health = _rows(
+        engine,
+        "select value from etl.metrics where run_id = :run and league = '*' and stage = 'monitoring' and metric = 'health_score'",
+        run=run_id,
+    )
+    _write(
+        engine,
+        "update etl.runs set status = 'completed', finished_at = clock_timestamp(), decision = :decision,"
+        " exit_code = :code, health_score = :health, report = :report where run_id = :run",
+        run=run_id,
+        decision=worst,
+        code=codes[worst] if exit_code is None else exit_code,
+        health=health[0].value if health else None,
+        report=f"reports/{run_id}/index.html",
+    )
+
+
+def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str, Any]:
+    """The run as ``run --json`` prints it and ``run.json`` keeps it."""
+    run = require_run(engine, run_id)
+    quarantined = {
+        row.league: int(row.quarantined)
+        for row in _rows(
+            engine,
+            "select league, coalesce(sum(quarantined), 0) as quarantined from etl.source_files where run_id = :run group by 1",
+            run=run_id,
+        )
+    }
+    leagues = {
+        row.league: {
+            "decision": row.decision,
+            "published": row.published_at is not None,
+            "quarantined": quarantined.get(row.league, 0),
+            "plan": row.plan_counts,
+            "reasons": row.reasons,
+        }
+        for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
+    }
+    stages = [
+        {"stage": row.stage, "status": row.status, "seconds": round(row.seconds, 2) if row.seconds is not None else None}
+        for row in _rows(
+            engine,
+            "select stage, status, cast(extract(epoch from finished_at - started_at) as double precision) as seconds"
+            " from etl.stages where run_id = :run order by ordinal",
+            run=run_id,
+        )
+    ]
+    return {
+        "run_id": run_id,
+        "decision": run.decision,
+        "exit_code": run.exit_code,
+        "health_score": float(run.health_score) if run.health_score is not None else None,
+        "quarantined": sum(quarantined.values()),
+        "report": run.report,
+        "source": run.source,
+        "as_of": run.as_of.isoformat(),
+        "dry_run": run.dry_run,
+        "started_at": run.started_at.isoformat(timespec="seconds"),
+        "leagues": leagues,
+        "stages": stages,
+    }
+
+
+def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:
+    """One line of what a completed stage found, for the operator's terminal."""
+    if stage == "import":
+        read = _rows(
+            engine,
+            "select coalesce(sum(records), 0) as n, coalesce(sum(quarantined), 0) as q, count(*) as f, count(fault) as bad"
+            " from etl.source_files where run_id = :run",
+            run=run_id,
+        )[0]
+        planned = _rows(
+            engine,
+            "select coalesce(sum(cast(op.value as integer)), 0) as n from etl.run_leagues as l cross join jsonb_each(l.plan_counts) as t"
+            " cross join jsonb_each_text(t.value) as op where l.run_id = :run and op.key <> 'unchanged'",
+            run=run_id,
+        )[0]
+        faulty = f", {read.bad} faulty" if read.bad else ""
+        return f"{read.f} files{faulty}, {read.n:,} records, {read.q:,} quarantined, {planned.n:,} changes planned"
+    if stage == "validation":
+        counted = _rows(engine, "select outcome, count(*) as n from etl.check_results where run_id = :run group by 1 order by 1", run=run_id)
+        return "checks: " + ", ".join(f"{row.n} {row.outcome}" for row in counted) if counted else "no check ran"
+    if stage == "gate":
+        return ", ".join(f"{league} {decision}" for league, (decision, _) in decisions(engine, run_id).items())
+    wanted = {"baseline": ("*", "user_rows", "user rows guarded"), "monitoring": ("*", "health_score", "health score")}.get(stage)
+    if wanted:
+        found = _rows(
+            engine,
+            "select value from etl.metrics where run_id = :run and stage = :stage and league = :league and metric = :metric",
+            run=run_id, stage=stage, league=wanted[0], metric=wanted[1],
+        )  # fmt: skip
+        return f"{found[0].value:,.0f} {wanted[2]}" if found else "done"
+    broken = _rows(
+        engine,
+        "select coalesce(sum(value), 0) as n from etl.metrics where run_id = :run and stage = :stage and metric like 'references%'",
+        run=run_id,
+        stage=stage,
+    )[0]
+    return f"{broken.n:,.0f} references of user rows would break"
+
+
+def _rows(engine: sa.Engine, sql: str, **binds: Any) -> list[sa.Row]:
+    with engine.connect() as connection:
+        return list(connection.execute(sa.text(sql), binds))
+
+
+def _write(engine: sa.Engine, sql: str, **binds: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text(sql), binds)

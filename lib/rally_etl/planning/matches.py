@@ -1,0 +1,195 @@
+"""Match lines: one live row per line, found again by its match id or by what it says."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.sql import read
+from rally_etl.planning.teams import Scene
+
+_PLAYERS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
+_COMPARED = (
+    "league_id", "match_date", "home_team", "away_team", "home_team_id", "away_team_id", *_PLAYERS, "scores", "winner",
+)  # fmt: skip
+# A known line does not move forward unless the schedule has the meeting on the new date and not on the old one:
+# scrapers stamp re-read lines with the date of the page (domain.md 2.7).
+_DATE = """
+case
+    when w.match_date is null then l.match_date
+    when l.match_date is null or w.match_date <= l.match_date then w.match_date
+    when exists (select from fixtures as f where f.low = least(w.home_team_id, w.away_team_id)
+                 and f.high = greatest(w.home_team_id, w.away_team_id) and f.match_date = w.match_date)
+     and not exists (select from fixtures as f where f.low = least(w.home_team_id, w.away_team_id)
+                     and f.high = greatest(w.home_team_id, w.away_team_id) and f.match_date = l.match_date)
+    then w.match_date
+    else l.match_date
+end
+"""
+_VALUES = {name: f"w.{name}" for name in _COMPARED} | {
+    "match_date": _DATE,
+    "tenniscores_match_id": "coalesce(w.tenniscores_match_id, l.tenniscores_match_id)",
+}
+_PERSON_KEY = "regexp_replace({}, '^(apta_|cnswpl_)?(nndz-)?', '')"
+
+
+def plan_matches(scene: Scene, orientation: str) -> None:
+    """Plan the lines of the scrape, scores home first.
+
+    Args:
+        orientation: the side whose number is printed first in this file, ``home`` or ``away``.
+    """
+    connection = scene.connection
+    binds = {"league": scene.league.key, "league_id": scene.league_id}
+    for name in ("fixtures", "spellings"):
+        connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
+    lines = _lines_sql(scene, orientation)
+    table = scene.catalog["match_scores"]
+    _write_fixtures(scene)
+    if not _has_lines(scene):
+        plan_changes(connection, table, Wanted(lines, _VALUES, join="false"), scene.league.key, binds)
+        return
+    # Not a temporary table: PostgreSQL compares a season of lines on several cores only into an ordinary one.
+    compared = ", ".join(f"l.{name}" for name in _COMPARED)
+    asked = ", ".join(f"w.{name}" for name in _COMPARED)
+    connection.execute(
+        sa.text(
+            f"""
+            create unlogged table changed_lines as
+            select w.*, l.id as live_id from ({lines}) as w
+            left join public.match_scores as l
+                on l.tenniscores_match_id = w.tenniscores_match_id and l.league_id = w.league_id
+            where l.id is null or row({compared}) is distinct from row({asked})
+            """
+        ),
+        binds,
+    )
+    connection.execute(sa.text("analyze changed_lines"))
+    if connection.execute(sa.text("select exists (select from changed_lines where live_id is null)")).scalar():
+        connection.execute(sa.text(read("lines_by_content")), binds)
+    wanted = "select w.*, w.live_id as id from changed_lines as w"
+    plan_changes(connection, table, Wanted(wanted, _VALUES), scene.league.key, binds)
+    connection.execute(
+        sa.text(
+            f"""
+            insert into kept_dates
+            select :league, l.id, l.match_date, w.match_date
+            from changed_lines as w join public.match_scores as l on l.id = w.live_id
+            where w.match_date > l.match_date and {_DATE} = l.match_date
+            """
+        ),
+        binds,
+    )
+    connection.execute(sa.text("drop table changed_lines"))
+
+
+def _has_lines(scene: Scene) -> bool:
+    return connection_scalar(scene, "select exists (select from public.match_scores where league_id = :league_id)")
+
+
+def connection_scalar(scene: Scene, sql: str) -> bool:
+    """One value asked about the scene's league."""
+    return scene.connection.execute(sa.text(sql), {"league": scene.league.key, "league_id": scene.league_id}).scalar_one()
+
+
+def _write_fixtures(scene: Scene) -> None:
+    """Where and when the schedule, as planned, has two teams meet; the pair in no order (domain.md 2.6)."""
+    scene.connection.execute(
+        sa.text(
+            """
+            create temporary table fixtures on commit drop as
+            select distinct least(home_team_id, away_team_id) as low, greatest(home_team_id, away_team_id) as high, match_date
+            from (
+                select home_team_id, away_team_id, match_date from schedule where league_id = :league_id
+                union all
+                select home_team_id, away_team_id, match_date from public.schedule as l
+                where league_id = :league_id and not exists (select from schedule as p where p.id = l.id)
+            ) as s
+            where home_team_id is not null and away_team_id is not null
+            """
+        ),
+        {"league_id": scene.league_id},
+    )
+    scene.connection.execute(sa.text("create index on fixtures (low, high, match_date)"))
+    scene.connection.execute(sa.text("analyze fixtures"))
+
+
+def _lines_sql(scene: Scene, orientation: str) -> str:
+    parts = {name: f"s.{name}" for name in _PLAYERS}
+    joins = ""
+    if _spells_ids_differently(scene):
+        _write_spellings(scene)
+        for name in _PLAYERS:
+            joins += f"left join spellings as {name} on {name}.printed = s.{name}\n"
+            parts[name] = f"coalesce({name}.live, s.{name})"
+    without = ""
+    doubled = _doubled_lines(scene)
+    if doubled:
+        scene.held["match_scores", "match id in several records", "one record each is taken"] += doubled
+        without = "and s.record_hash not in (select record_hash from doubled)"
+    scores = "s.scores" if orientation == "home" else "s.scores_swapped"
+    return read("lines").format(**parts, scores=scores, person_joins=joins, without=without)
+
+
+def _doubled_lines(scene: Scene) -> int:
+    """Set aside all but one of the records that share a match id but not their bytes; return how many."""
+    scene.connection.execute(sa.text("drop table if exists pg_temp.doubled"))
+    made = scene.connection.execute(
+        sa.text(
+            """
+            create temporary table doubled on commit drop as
+            select record_hash from (
+                select record_hash, row_number() over (partition by match_id order by winner is null, record_hash) as number
+                from etl.staged_match_scores
+                where league = :league and match_id in (
+                    select match_id from etl.staged_match_scores
+                    where league = :league and match_id is not null group by match_id having count(*) > 1
+                )
+            ) as repeated where number > 1
+            """
+        ),
+        {"league": scene.league.key},
+    )
+    return made.rowcount if made.rowcount > 0 else 0
+
+
+def _spells_ids_differently(scene: Scene) -> bool:
+    """Whether lines or rosters of the league use more than one prefix of player ids (domain.md 2.1)."""
+    return connection_scalar(
+        scene,
+        """
+        select count(distinct prefix) > 1 from (
+            select distinct left(home_player_1_id, 5) as prefix from etl.staged_match_scores where league = :league
+            union select distinct left(tenniscores_player_id, 5) from public.players where league_id = :league_id
+            union select distinct left(tenniscores_player_id, 5) from players where league_id = :league_id
+        ) as prefixes where prefix is not null
+        """,
+    )
+
+
+def _write_spellings(scene: Scene) -> None:
+    """Printed player id -> the id under which live knows the same person, where the two differ."""
+    printed = " union ".join(f"select {name} as printed from etl.staged_match_scores where league = :league" for name in _PLAYERS)
+    scene.connection.execute(
+        sa.text(
+            f"""
+            create temporary table spellings on commit drop as
+            select p.printed, min(k.live) as live
+            from ({printed}) as p
+            join (
+                select distinct on (person_key) {_PERSON_KEY.format("tenniscores_player_id")} as person_key,
+                       tenniscores_player_id as live
+                from (
+                    select tenniscores_player_id, id, is_active from public.players where league_id = :league_id
+                    union all
+                    select tenniscores_player_id, id, is_active from players where league_id = :league_id and _op = 'insert'
+                ) as everybody
+                order by person_key, id
+            ) as k on k.person_key = {_PERSON_KEY.format("p.printed")}
+            where p.printed is not null and p.printed <> k.live
+            group by p.printed
+            """
+        ),
+        {"league": scene.league.key, "league_id": scene.league_id},
+    )
+    scene.connection.execute(sa.text("analyze spellings"))

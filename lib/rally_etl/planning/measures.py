@@ -1,0 +1,182 @@
+"""What baseline and import found, as measures for the gate: one number per league, with the names behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from rally_etl import naming
+from rally_etl.database.catalog import IMPORTED, REQUIRED, quote, read_catalog
+from rally_etl.planning.plan import league_rows
+from rally_etl.planning.schema import schemas
+from rally_etl.planning.sql import read
+
+if TYPE_CHECKING:
+    from rally_etl.settings import Settings
+
+Measures = dict[str, dict[str, dict[str, object]]]
+SHOWN_NAMES = 40
+
+NEEDED_KEYS = {
+    "leagues": {"league_id"},
+    "clubs": {"name"},
+    "teams": {"team_name", "league_id"},
+    "players": {"tenniscores_player_id", "league_id", "club_id", "series_id", "team_id"},
+    "match_scores": {"tenniscores_match_id"},
+    "series_stats": {"league_id", "series", "team"},
+    "schedule": {"match_date", "home_team", "away_team", "league_id"},
+}
+"""Unique keys that keep a row from standing twice in live, whoever imports."""
+
+
+def measure(value: float, detail: list[str] | None = None) -> dict[str, object]:
+    """One entry of the evidence; a long detail is cut, and says so."""
+    detail = detail or []
+    if len(detail) > SHOWN_NAMES:
+        detail = [*detail[:SHOWN_NAMES], f"and {len(detail) - SHOWN_NAMES:,} more"]
+    return {"value": value, "detail": detail}
+
+
+def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
+    """What stands in the database before the run: rows of each league, user rows, missing tables and keys."""
+    with engine.connect() as connection:
+        catalog = read_catalog(connection)
+        missing = sorted(REQUIRED - catalog.keys())
+        keys = [
+            f"{name} has no unique key on ({', '.join(sorted(columns))})"
+            for name, columns in NEEDED_KEYS.items()
+            if name in catalog
+            and not any(set(key.columns) == columns and not key.is_partial for key in catalog[name].unique_keys)
+        ]
+        measures: Measures = {
+            "*": {
+                "missing_tables": measure(len(missing), missing),
+                "missing_keys": measure(len(keys), keys),
+                "user_rows": measure(_user_rows(connection)),
+            }
+        }
+        ids = league_ids(connection, settings)
+        for league in run_leagues(connection, run_id):
+            rows = 0
+            for name in IMPORTED if league in ids else ():
+                if name in catalog:
+                    rows += connection.execute(
+                        sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"),
+                        {"league_id": ids[league]},
+                    ).scalar_one()
+            measures[league] = {"live_rows": measure(rows)}
+    return measures
+
+
+def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
+    """What the files and the plan say, per league of the run."""
+    plan, _ = schemas(run_id)
+    leagues = naming.load_leagues(settings.params_dir)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"set local search_path = {quote(plan)}, pg_temp"))
+        ids = league_ids(connection, settings)
+        measures: Measures = {}
+        for league in run_leagues(connection, run_id):
+            binds = {"run": run_id, "league": league, "league_id": ids.get(league, -1)}
+            files = list(connection.execute(sa.text(read("file_measures")), binds).mappings())
+            measures[league] = _file_measures(files) | _plan_measures(connection, binds)
+            published = connection.execute(sa.text(_EVER_PUBLISHED), binds).scalar_one()
+            is_new = not leagues.get(league).known and not published
+            measures[league]["league_unknown"] = measure(
+                int(is_new), [f"params/leagues/{league}.yaml does not exist; a generic grammar read its team names"] if is_new else []
+            )
+        return measures
+
+
+def run_leagues(connection: sa.Connection, run_id: str) -> list[str]:
+    """Keys of the leagues that the run has to account for."""
+    sql = "select league from etl.run_leagues where run_id = :run order by league"
+    return list(connection.execute(sa.text(sql), {"run": run_id}).scalars())
+
+
+def league_ids(connection: sa.Connection, settings: Settings) -> dict[str, int]:
+    """League key -> id of its live row, under any spelling of the key."""
+    leagues = naming.load_leagues(settings.params_dir)
+    found: dict[str, int] = {}
+    for row in connection.execute(sa.text("select id, league_id from public.leagues order by id desc")):
+        key = leagues.canonical(row.league_id) or row.league_id
+        if key not in found or row.league_id == key:
+            found[key] = row.id
+    return found
+
+
+_EVER_PUBLISHED = "select exists (select from etl.run_leagues where league = :league and published_at is not null)"
+
+def _user_rows(connection: sa.Connection) -> int:
+    """Rows of all tables that no import writes."""
+    names = connection.execute(
+        sa.text("select tablename from pg_tables where schemaname = 'public' and not tablename = any(:imported)"),
+        {"imported": list(IMPORTED)},
+    ).scalars()
+    return sum(connection.execute(sa.text(f"select count(*) from {quote('public', name)}")).scalar_one() for name in names)
+
+
+def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
+    usable = [file for file in files if file["fault"] is None]
+    faulty = [f"{file['path']} {file['fault']}" for file in files if file["fault"]]
+    lost = [
+        f"{file['path']}: {file['records']:,} read, {file['staged_rows']:,} staged, {file['quarantined_rows']:,} quarantined"
+        for file in usable
+        if file["records"] != file["staged_rows"] + file["quarantined_rows"]
+    ]
+    unclear = [
+        f"{file['path']}: {file['votes_home']:,} scores put the home side first, {file['votes_away']:,} the away side"
+        for file in usable
+        if file["kind"] == "match_scores" and file["orientation"] is None
+    ]
+    empty = [f"{file['path']}: none of its {file['records']:,} records could be staged" for file in usable if not file["staged_rows"]]
+    shrunk = [
+        f"{file['path']}: {file['staged']:,} records, the last good load had {file['staged_last']:,}"
+        for file in usable
+        if file["staged_last"] and file["staged"] < file["staged_last"]
+    ]
+    return {
+        "files_faulty": measure(len(faulty), faulty),
+        "records_unaccounted": measure(len(lost), lost),
+        "fault_share": _largest(usable, "faults", "records", "fault_reasons"),
+        "orientation_unclear": measure(len(unclear), unclear),
+        "foreign_league_share": _largest(usable, "foreign_rows", "records", "foreign_names"),
+        "empty_kinds": measure(len(empty), empty),
+        "held_share": _largest(usable, "held_rows", "staged", "held_names"),
+        "volume_drop_share": measure(
+            max((1 - file["staged"] / file["staged_last"] for file in usable if file["staged_last"]), default=0.0) if shrunk else 0.0,
+            shrunk,
+        ),
+    }
+
+
+def _largest(files: list[sa.RowMapping], part: str, whole: str, names: str) -> dict[str, object]:
+    """The largest share over the files, with what is behind it for every file that has any."""
+    shares = [min(1.0, file[part] / file[whole]) for file in files if file[whole]]
+    detail = [f"{file['path']}: {file[names]}" for file in files if file[part]]
+    return measure(max(shares, default=0.0), detail)
+
+
+def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[str, dict[str, object]]:
+    row = connection.execute(sa.text(read("team_measures")), binds).one()
+    before = row.active_before
+    kept = connection.execute(sa.text("select count(*) from kept_dates where league = :league"), binds).scalar_one()
+    kept_detail = [f"{kept:,} known lines are printed with a later date that the schedule does not support; live keeps theirs"]
+    changes = connection.execute(
+        sa.text(
+            "select coalesce(sum(cast(op.value as integer)), 0) from etl.run_leagues as l"
+            " cross join jsonb_each(l.plan_counts) as t cross join jsonb_each_text(t.value) as op"
+            " where l.run_id = :run and l.league = :league and op.key <> 'unchanged'"
+        ),
+        binds,
+    ).scalar_one()
+    return {
+        # a first load brings everything: nobody has to be asked
+        "teams_gone_share": measure(len(row.gone) / before if before else 0.0, sorted(row.gone)),
+        "teams_new_share": measure(len(row.come) / before if before else 0.0, sorted(row.come) if before else []),
+        "series_gone": measure(len(row.series_gone), sorted(row.series_gone)),
+        "series_new": measure(len(row.series_come) if before else 0, sorted(row.series_come) if before else []),
+        "dates_kept": measure(kept, kept_detail if kept else []),
+        "planned_changes": measure(int(changes)),
+    }

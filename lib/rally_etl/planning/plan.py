@@ -1,0 +1,182 @@
+"""Make a run's plan: one row per change for every imported table, and the candidate that shows its outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from rally_etl import naming
+from rally_etl.database.catalog import IMPORTED, REQUIRED, Table, quote, read_catalog
+from rally_etl.errors import RallyEtlError
+from rally_etl.planning import history, matches, names, players, schedule, schema, standings, teams
+from rally_etl.planning.compare import keep_before_images
+
+if TYPE_CHECKING:
+    from rally_etl.settings import Settings
+
+LEAGUE_ROWS = {
+    "leagues": "l.id = :league_id",
+    "clubs": "exists (select from public.club_leagues as j where j.club_id = l.id and j.league_id = :league_id)",
+    "schedule": "l.league_id = :league_id and l.home_team !~* 'practice' and coalesce(l.away_team, '') <> ''",
+}
+"""Which live rows of a table are a league's imported rows, where it is not simply ``l.league_id = :league_id``."""
+
+
+def make_plan(
+    engine: sa.Engine, settings: Settings, run_id: str, on_table: Callable[[str], None] | None = None
+) -> None:
+    """Plan every league of the run from its staged rows, in one transaction and from one state of live.
+
+    Writes the schemas ``plan_<run>`` and ``candidate_<run>``, ``etl.held_rows``, and counts and hash of each league's
+    plan into ``etl.run_leagues``.
+
+    Raises:
+        RallyEtlError: the database lacks a table that every import needs.
+    """
+    leagues, clubs = naming.load_leagues(settings.params_dir), naming.load_clubs(settings.params_dir)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
+        catalog = read_catalog(connection)
+        if missing := sorted(REQUIRED - catalog.keys()):
+            raise RallyEtlError(
+                f"the database has no table {', '.join(missing)}; nothing was planned\nhint: run `rally-etl db init`"
+            )
+        schema.create_plan(connection, run_id, catalog)
+        connection.execute(sa.text(f"set local search_path = {quote(schema.schemas(run_id)[0])}, pg_temp"))
+        files = _usable_files(connection, run_id)
+        known = {row.league_id: leagues.canonical(row.league_id) for row in _live_leagues(connection)}
+        planned_clubs: dict[str, int] = {}
+        scenes = []
+        for key, kinds in files.items():
+            scene = teams.Scene(connection, catalog, leagues.get(key), clubs, frozenset(kinds))
+            _plan_league(scene, kinds, known, planned_clubs)
+            scenes.append(scene)
+            if on_table:
+                on_table(key)
+        for table in catalog.values():
+            keep_before_images(connection, table)
+        schema.finish_plan(connection, run_id, catalog)
+        for scene in scenes:
+            _record(connection, run_id, scene)
+
+
+def _plan_league(
+    scene: teams.Scene, kinds: dict[str, str | None], known: dict[str, str | None], planned_clubs: dict[str, int]
+) -> None:
+    teams.plan_league(scene, known)
+    printed = names.read_printed(scene)
+    roster = names.roster_of(scene, printed)
+    teams.plan_clubs(scene, roster.values(), planned_clubs)
+    teams.plan_series(scene, roster.values())
+    live = teams.live_team_names(scene)
+    teams.plan_teams(scene, roster, is_complete=kinds.keys() >= set(names.ROSTER_KINDS))
+    teams.plan_junctions(scene)
+    names.write_names(scene, printed, roster, live)
+    if "players" in kinds:
+        players.plan_players(scene)
+    if "series_stats" in kinds:
+        standings.plan_standings(scene)
+    if "schedules" in kinds:
+        schedule.plan_schedule(scene)
+    if kinds.get("match_scores"):
+        matches.plan_matches(scene, kinds["match_scores"])
+    if "player_history" in kinds:
+        history.plan_history(scene)
+
+
+def _usable_files(connection: sa.Connection, run_id: str) -> dict[str, dict[str, str | None]]:
+    """League -> kind -> orientation, for files without a fault; a league of which nothing is usable has no kinds."""
+    rows = connection.execute(
+        sa.text(
+            "select l.league, f.kind, f.orientation from etl.run_leagues as l"
+            " left join etl.source_files as f on f.run_id = l.run_id and f.league = l.league and f.fault is null"
+            " where l.run_id = :run order by l.league, f.kind"
+        ),
+        {"run": run_id},
+    )
+    files: dict[str, dict[str, str | None]] = {}
+    for row in rows:
+        kinds = files.setdefault(row.league, {})
+        if row.kind:
+            kinds[row.kind] = row.orientation
+    return files
+
+
+def _live_leagues(connection: sa.Connection) -> list[sa.Row]:
+    return list(connection.execute(sa.text("select id, league_id from public.leagues")))
+
+
+def league_rows(table: str) -> str:
+    """SQL condition over ``l`` for the imported rows of ``:league_id`` in a live table."""
+    return LEAGUE_ROWS.get(table, "l.league_id = :league_id")
+
+
+def _record(connection: sa.Connection, run_id: str, scene: teams.Scene) -> None:
+    """Write what the plan of one league amounts to into the ledger."""
+    binds = {"run": run_id, "league": scene.league.key}
+    connection.execute(
+        sa.text("update etl.run_leagues set plan_counts = cast(:counts as jsonb), plan_hash = :hash where run_id = :run and league = :league"),
+        binds
+        | {
+            "counts": json.dumps(plan_counts(connection, scene.catalog, scene.league.key, scene.league_id)),
+            "hash": plan_hash(connection, run_id, scene.catalog, scene.league.key),
+        },
+    )
+    connection.execute(sa.text("delete from etl.held_rows where run_id = :run and league = :league"), binds)
+    if scene.held:
+        connection.execute(
+            sa.text(
+                "insert into etl.held_rows (run_id, league, kind, reason, name, row_count)"
+                " values (:run, :league, :kind, :reason, :name, :count)"
+            ),
+            [binds | {"kind": kind, "reason": why, "name": name, "count": count} for (kind, why, name), count in scene.held.items()],
+        )
+
+
+def plan_counts(
+    connection: sa.Connection, catalog: dict[str, Table], league: str, league_id: int
+) -> dict[str, dict[str, int]]:
+    """Table -> operation -> rows of one league's plan; ``unchanged`` are the league's live rows that it leaves alone.
+
+    The plan's schema comes first in ``search_path``.
+    """
+    counts = {}
+    for name in IMPORTED:
+        if name not in catalog:
+            continue
+        found = dict(
+            connection.execute(
+                sa.text(f"select _op, count(*) from {quote(name)} where :league = any(_leagues) group by _op"), {"league": league}
+            ).all()
+        )
+        live = connection.execute(
+            sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"), {"league_id": league_id}
+        ).scalar_one()
+        touched = found.get("update", 0) + found.get("deactivate", 0)
+        counts[name] = {operation: found.get(operation, 0) for operation in schema.OPERATIONS} | {"unchanged": live - touched}
+    return counts
+
+
+def plan_hash(connection: sa.Connection, run_id: str, catalog: dict[str, Table], league: str) -> str:
+    """A fingerprint of one league's plan: any image that is added, removed or altered changes it.
+
+    What was approved is what is published (rule 9): publish compares it with the ledger's.
+    """
+    plan = schema.schemas(run_id)[0]
+    parts = []
+    for name in catalog:
+        after, before = quote(plan, name), quote(plan, f"{name}_before")
+        rows = connection.execute(
+            sa.text(
+                f"select count(*), coalesce(sum(hash_record_extended(p, 0)), 0), coalesce(sum(hash_record_extended(p, 1)), 0)"
+                f" from {after} as p where :league = any(_leagues)"
+                f" union all select count(*), coalesce(sum(hash_record_extended(b, 0)), 0), 0"
+                f" from {before} as b join {after} as p using (id) where :league = any(p._leagues)"
+            ),
+            {"league": league},
+        )
+        parts.append(f"{name}:" + ",".join(f"{value}" for row in rows for value in row))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

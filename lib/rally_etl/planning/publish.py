@@ -1,0 +1,192 @@
+"""Publish a plan: one short transaction that writes exactly what was planned, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import Table, quote, read_catalog
+from rally_etl.errors import PlanIsStale, RallyEtlError
+from rally_etl.planning import plan as planning
+from rally_etl.planning.schema import schemas
+
+SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Rows written per table by one publish."""
+
+    inserted: dict[str, int]
+    updated: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        return sum(self.inserted.values()) + sum(self.updated.values())
+
+
+def publish(
+    engine: sa.Engine,
+    run_id: str,
+    leagues: Iterable[str],
+    audit: Callable[[sa.Connection], list[str]] = lambda connection: [],
+) -> Published:
+    """Apply the plan of these leagues in one transaction.
+
+    Every live row that changes must still be the one the plan was made from; row counts must match the plan; *audit*
+    runs on the state made, before the commit, and names what fails.
+
+    Raises:
+        PlanIsStale: a live row moved, the plan is not the recorded one, or the database refused a row; nothing was written.
+    """
+    keys = sorted(leagues)
+    try:
+        with engine.begin() as connection:
+            catalog = read_catalog(connection)
+            _check_plan_is_recorded(connection, run_id, catalog, keys)
+            published = Published({}, {})
+            for table in catalog.values():
+                rows = _Rows(schemas(run_id)[0], table, keys, run_id)
+                rows.lock_before_images(connection)
+                published.updated[table.name] = rows.update(connection)
+                published.inserted[table.name] = rows.insert(connection)
+            if failing := audit(connection):
+                raise PlanIsStale(
+                    f"the state that publishing would make fails {', '.join(failing)}; nothing was written"
+                    "\nhint: open the report of the run, then run the scrape again"
+                )
+            connection.execute(
+                sa.text(
+                    "update etl.run_leagues set state = 'published', published_at = clock_timestamp()"
+                    " where run_id = :run and league = any(:leagues)"
+                ),
+                {"run": run_id, "leagues": keys},
+            )
+    except sa.exc.IntegrityError as error:
+        raise PlanIsStale(
+            f"the database refused a planned row ({str(error.orig).strip().splitlines()[0]}); nothing was written"
+            "\nhint: a row with the same key was probably added since the plan was made; run the scrape again"
+        ) from error
+    return published
+
+
+def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dict[str, Table], keys: list[str]) -> None:
+    recorded = dict(
+        connection.execute(
+            sa.text(
+                "select league, plan_hash from etl.run_leagues"
+                " where run_id = :run and league = any(:leagues) and state not in ('published', 'verified')"
+            ),
+            {"run": run_id, "leagues": keys},
+        ).all()
+    )
+    plan = schemas(run_id)[0]
+    if not connection.execute(sa.text("select to_regnamespace(:plan)"), {"plan": quote(plan)}).scalar():
+        raise PlanIsStale(f"the plan of run {run_id} is no longer kept; nothing was written\nhint: run the scrape again")
+    for key in keys:
+        if key not in recorded:
+            raise RallyEtlError(f"league {key} of run {run_id} is published already or was not planned; nothing was written")
+        if recorded[key] != planning.plan_hash(connection, run_id, catalog, key):
+            raise PlanIsStale(f"the plan of {key} is not the one that was decided on; nothing was written\nhint: run the scrape again")
+
+
+class _Rows:
+    """The planned rows of one table for the leagues that are published now.
+
+    A row that several leagues of the run need (a club) goes with the first of them.
+    """
+
+    def __init__(self, plan: str, table: Table, leagues: list[str], run_id: str):
+        self.table, self.live = table, quote("public", table.name)
+        self.after, self.before = quote(plan, table.name), quote(plan, f"{table.name}_before")
+        self.binds = {"leagues": leagues, "run": run_id}
+        self.due = (
+            "p._leagues && cast(:leagues as text[]) and not exists (select from etl.run_leagues as r where r.run_id = :run"
+            " and r.state in ('published', 'verified') and r.league = any(p._leagues))"
+        )
+
+    def lock_before_images(self, connection: sa.Connection) -> None:
+        """Lock the live rows that change and see that each still is what the plan was made from."""
+        if not self._count(connection, "p._op <> 'insert'"):
+            return
+        connection.execute(
+            sa.text(
+                f"select l.id from {self.live} as l join {self.after} as p using (id)"
+                f" where p._op <> 'insert' and {self.due} order by l.id for no key update of l"
+            ),
+            self.binds,
+        )
+        columns = self._columns_of(connection, self.before)
+        same = ", ".join(f"l.{quote(name)}" for name in columns), ", ".join(f"b.{quote(name)}" for name in columns)
+        moved = connection.execute(
+            sa.text(
+                f"select p.id, to_jsonb(b) as planned, to_jsonb(l) as live from {self.after} as p"
+                f" join {self.before} as b on b.id = p.id left join {self.live} as l on l.id = p.id"
+                f" where p._op <> 'insert' and {self.due} and row({same[0]}) is distinct from row({same[1]})"
+                f" order by p.id limit {SHOWN_ROWS}"
+            ),
+            self.binds,
+        ).all()
+        if moved:
+            raise PlanIsStale(
+                f"{'; '.join(_moved(self.table.name, row) for row in moved)}; nothing was written"
+                "\nhint: somebody changed live rows after the plan was made; run the scrape again"
+            )
+
+    def update(self, connection: sa.Connection) -> int:
+        """Write the columns that differ anywhere in the plan; columns kept by hand are not named at all."""
+        due = self._count(connection, "p._op <> 'insert'")
+        if not due:
+            return 0
+        names = [name for name in self.table.column_names if name != "id"]
+        flags = ", ".join(f"bool_or(p.{quote(name)} is distinct from b.{quote(name)})" for name in names)
+        differs = connection.execute(sa.text(f"select {flags} from {self.after} as p join {self.before} as b using (id)")).one()
+        changed = [name for name, is_changed in zip(names, differs, strict=True) if is_changed]
+        written = connection.execute(
+            sa.text(
+                f"update {self.live} as l set {', '.join(f'{quote(name)} = p.{quote(name)}' for name in changed)}"
+                f" from {self.after} as p where p.id = l.id and p._op <> 'insert' and {self.due}"
+            ),
+            self.binds,
+        ).rowcount
+        return self._exactly(written, due, "updated")
+
+    def insert(self, connection: sa.Connection) -> int:
+        """Insert the planned new rows under the ids that were taken for them."""
+        due = self._count(connection, "p._op = 'insert'")
+        if not due:
+            return 0
+        columns = ", ".join(quote(name) for name in self.table.column_names)
+        written = connection.execute(
+            sa.text(f"insert into {self.live} ({columns}) select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"),
+            self.binds,
+        ).rowcount
+        return self._exactly(written, due, "inserted")
+
+    def _count(self, connection: sa.Connection, condition: str) -> int:
+        return connection.execute(sa.text(f"select count(*) from {self.after} as p where {condition} and {self.due}"), self.binds).scalar_one()
+
+    def _exactly(self, written: int, due: int, verb: str) -> int:
+        if written != due:
+            raise PlanIsStale(
+                f"{self.table.name}: {due:,} rows were planned, {written:,} would be {verb}; nothing was written\nhint: run the scrape again"
+            )
+        return written
+
+    def _columns_of(self, connection: sa.Connection, before: str) -> list[str]:
+        found = connection.execute(sa.text(f"select * from {before} limit 0")).keys()
+        if set(found) != set(self.table.column_names):
+            raise PlanIsStale(
+                f"the columns of {self.table.name} changed since the plan was made; nothing was written\nhint: run the scrape again"
+            )
+        return list(found)
+
+
+def _moved(table: str, row: sa.Row) -> str:
+    if row.live is None:
+        return f"{table} row {row.id} is gone"
+    differing = [name for name, value in row.planned.items() if row.live.get(name) != value]
+    told = ", ".join(f"{name} was {row.planned[name]!r}, is {row.live.get(name)!r}" for name in differing[:3])
+    return f"{table} row {row.id} has changed: {told}"

@@ -1,0 +1,58 @@
+"""The schedule of league matches; users' practice rows live in the same table and are never touched."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+
+from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.sql import read
+from rally_etl.planning.teams import Scene
+
+_COLUMNS = (
+    "league_id", "match_date", "match_time", "home_team", "away_team", "home_team_id", "away_team_id", "location",
+)  # fmt: skip
+
+
+def plan_schedule(scene: Scene) -> None:
+    """Plan one row per meeting; a row that the scrape does not mention stays.
+
+    The location is spelled as the club's own name where it is known: the application joins on it exactly
+    (domain.md 3, 7).
+    """
+    connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
+    for name in ("places", "meetings"):
+        connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
+    _write_places(scene)
+    connection.execute(sa.text(read("meetings")), binds)
+    connection.execute(sa.text("analyze meetings"))
+    connection.execute(sa.text(read("match_meetings")), binds)
+    meetings = "select m.*, m.live_id as id, cast(:league_id as integer) as league_id from meetings as m"
+    plan_changes(
+        connection,
+        scene.catalog["schedule"],
+        Wanted(meetings, {name: f"w.{name}" for name in _COLUMNS}),
+        scene.league.key,
+        binds,
+    )
+
+
+def _write_places(scene: Scene) -> None:
+    """Printed location -> name of the club as the candidate has it."""
+    connection = scene.connection
+    names: dict[str, str] = {}
+    for (name,) in connection.execute(sa.text("select name from public.clubs union all select name from clubs")):
+        names.setdefault(scene.clubs.key(name), name)
+    printed = connection.execute(
+        sa.text("select distinct location from etl.staged_schedules where league = :league and location is not null"),
+        {"league": scene.league.key},
+    ).scalars()
+    rows = [{"printed": place, "name": names[key]} for place in printed if (key := scene.clubs.key(place)) in names]
+    connection.execute(
+        sa.text(
+            "create temporary table places on commit drop as"
+            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, name text)"
+        ),
+        {"rows": json.dumps(rows)},
+    )

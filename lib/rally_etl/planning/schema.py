@@ -1,0 +1,80 @@
+"""The two schemas of a run: the plan's tables, and the candidate's views that show the database as it would be."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import Table, quote
+
+OPERATIONS = ("insert", "update", "deactivate")
+
+
+def schemas(run_id: str) -> tuple[str, str]:
+    """Names of the plan's and the candidate's schema of a run."""
+    tail = run_id.lower().replace("-", "_")
+    return f"plan_{tail}", f"candidate_{tail}"
+
+
+def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
+    """Create empty plan tables with the columns of the live tables.
+
+    ``<table>`` holds the image after, with ``_op`` and ``_leagues`` (the leagues that need the change);
+    ``<table>_before`` the image before of rows that are updated or deactivated.
+    """
+    plan, candidate = schemas(run_id)
+    connection.execute(sa.text(f"drop schema if exists {quote(candidate)} cascade"))
+    connection.execute(sa.text(f"drop schema if exists {quote(plan)} cascade"))
+    connection.execute(sa.text(f"create schema {quote(plan)}"))
+    for name in catalog:
+        after, before = quote(plan, name), quote(plan, f"{name}_before")
+        connection.execute(
+            sa.text(
+                f"create table {after} (like {quote('public', name)}, _op text not null"
+                f" check (_op in ('insert', 'update', 'deactivate')), _leagues text[] not null)"
+            )
+        )
+        connection.execute(sa.text(f"create table {before} (like {quote('public', name)})"))
+    connection.execute(
+        sa.text(
+            f"create table {quote(plan, 'kept_dates')} (league text not null, id integer not null,"
+            " live_date date not null, printed_date date not null)"
+        )
+    )
+    connection.execute(
+        sa.text(
+            f"""
+            create table {quote(plan, "names")} (
+                league text not null, kind text not null, printed text not null, series text not null,
+                row_count bigint not null, strategy text not null, candidates text[] not null,
+                team_id integer, team_name text, series_id integer, series_name text, club_id integer,
+                primary key (league, kind, printed, series)
+            )
+            """
+        )
+    )
+
+
+def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
+    """Index and analyse the filled plan and lay the candidate's views over it."""
+    plan, candidate = schemas(run_id)
+    connection.execute(sa.text(f"create schema {quote(candidate)}"))
+    for name, table in catalog.items():
+        connection.execute(sa.text(f"alter table {quote(plan, name)} add primary key (id)"))
+        connection.execute(sa.text(f"alter table {quote(plan, f'{name}_before')} add primary key (id)"))
+        connection.execute(sa.text(f"analyze {quote(plan, name)}"))
+        columns = ", ".join(quote(column) for column in table.column_names)
+        live_columns = ", ".join("l." + quote(column) for column in table.column_names)
+        connection.execute(
+            sa.text(
+                f"create view {quote(candidate, name)} as"
+                f" select {live_columns} from {quote('public', name)} as l"
+                f" where not exists (select from {quote(plan, name)} as p where p.id = l.id)"
+                f" union all select {columns} from {quote(plan, name)}"
+            )
+        )
+
+
+def drop_run(connection: sa.Connection, run_id: str) -> None:
+    """Remove both schemas of a run."""
+    for name in reversed(schemas(run_id)):
+        connection.execute(sa.text(f"drop schema if exists {quote(name)} cascade"))

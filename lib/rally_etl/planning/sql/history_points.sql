@@ -1,0 +1,45 @@
+-- One row per new rating point of a person whose row is known: the row that already has history, else the active one,
+-- else the oldest. A point that any row of the person has is not new. Points without a known person wait.
+with everybody as (
+    select
+        p.id,
+        regexp_replace(p.tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', '') as person_key,
+        p.is_active
+    from public.players as p
+    where p.league_id = :league_id and not exists (select from players as q where q.id = p.id)
+    union all
+    select q.id, regexp_replace(q.tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', ''), q.is_active
+    from players as q
+    where q.league_id = :league_id
+),
+
+persons as (
+    select distinct on (e.person_key) e.person_key, e.id
+    from everybody as e
+    left join (select distinct player_id from public.player_history) as h on h.player_id = e.id
+    order by e.person_key, h.player_id is null, e.is_active desc, e.id
+),
+
+known as (
+    select e.person_key, h.date, h.series, h.end_pti
+    from public.player_history as h
+    join everybody as e on e.id = h.player_id
+)
+
+select distinct
+    cast(:league_id as integer) as league_id,
+    p.id as player_id,
+    s.series,
+    s.history_date as date,
+    s.end_pti
+from etl.staged_player_history as s
+join persons as p on p.person_key = s.person_key
+where
+    s.league = :league
+    and not exists (
+        select from known as k
+        where
+            k.person_key = s.person_key and k.date = s.history_date
+            and coalesce(k.series, '') = coalesce(s.series, '')
+            and coalesce(k.end_pti, 1e9) = coalesce(cast(s.end_pti as numeric(10, 2)), 1e9)
+    )

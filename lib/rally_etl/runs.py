@@ -1,0 +1,231 @@
+"""One run from its start to its report: notebooks, decision, publish per league, verification."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl import ledger, naming, pipeline, planning
+from rally_etl.checks import audit
+from rally_etl.database.engine import clean_message, connect
+from rally_etl.database.locks import run_lock
+from rally_etl.database.schema import init
+from rally_etl.errors import EvidenceMissing, PlanIsStale, RallyEtlError, UsageError
+from rally_etl.settings import Settings
+from rally_etl.sources import Scrape, read_scrape
+
+KEPT_PLANS = 20
+EXIT_CODES = {"GO": 0, "HOLD": 4, "NO-GO": 3}
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What an operator asked for; *as_of* is the day on which the data is judged."""
+
+    source: Path
+    leagues: tuple[str, ...] = ()
+    as_of: date
+    dry_run: bool = False
+    wait_s: float = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What happened to one league after the gate."""
+
+    decision: str
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    is_published: bool = False
+    failed: bool = False
+
+
+def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None) -> dict[str, Any]:
+    """Run the whole sequence on a scrape folder and publish the leagues whose decision is GO.
+
+    Args:
+        tell: called with a label and a sentence as the run goes on.
+
+    Returns:
+        the document of ``run --json`` (README, *One run as JSON*); its ``exit_code`` is the command's.
+
+    Raises:
+        UsageError: the folder cannot be read as a scrape.
+        RunLocked: another run works on this database.
+    """
+    scrape = read_scrape(order.source, naming.load_leagues(settings.params_dir), order.leagues)
+    engine = connect(settings)
+    init(engine)
+    with run_lock(engine, order.wait_s):
+        _tidy(engine)
+        run_id = _start(engine, settings, order, scrape)
+        tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
+        with _closed_whatever_happens(engine, run_id):
+            results = pipeline.run_stages(engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell))
+            outcomes = _decided(engine, settings, run_id, results)
+            for league, outcome in outcomes.items():
+                if outcome.decision == "GO" and not order.dry_run:
+                    _publish_league(engine, settings, run_id, league, outcome)
+                tell(league, _sentence(outcome, order.dry_run))
+            return _finish(engine, settings, run_id, outcomes, order.dry_run)
+
+
+def approve(settings: Settings, run_id: str, by: str, reason: str, leagues: tuple[str, ...] = (), tell: Tell = lambda label, text: None) -> dict[str, Any]:
+    """Publish the held plans of a run, if live still is what they were made from.
+
+    Raises:
+        UsageError: no such run, or none of the leagues is held.
+    """
+    engine = connect(settings)
+    init(engine)
+    with run_lock(engine):
+        held = ledger.leagues_in_state(engine, run_id, "held")
+        wanted = [league for league in held if not leagues or league in leagues]
+        if not wanted or set(leagues) - set(held):
+            raise UsageError(
+                f"run {run_id} holds {', '.join(held) or 'no league'} for approval; nothing was published\nhint: `rally-etl show {run_id}` tells its state"
+            )
+        outcomes = {}
+        for league in wanted:
+            ledger.write_approval(engine, run_id, league, by, reason)
+            outcomes[league] = outcome = Outcome("HOLD", ledger.reasons(engine, run_id, league))
+            _publish_league(engine, settings, run_id, league, outcome)
+            tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
+        return _finish(engine, settings, run_id, outcomes, dry_run=False)
+
+
+def _tidy(engine: sa.Engine) -> None:
+    """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1, decision = 'NO-GO',"
+                " error = 'ended without a result: the process or the machine was stopped' where status = 'running'"
+            )
+        )
+        keep = set(connection.execute(sa.text("select run_id from etl.runs order by started_at desc limit :n"), {"n": KEPT_PLANS}).scalars())
+        kept_plans = {planning.schemas(run_id)[0] for run_id in keep}
+        found = connection.execute(
+            sa.text(r"select nspname from pg_namespace where nspname like 'plan\_2%' or nspname like 'candidate\_2%'")
+        ).scalars()
+        for name in found:
+            if name not in kept_plans:  # a candidate never outlives the run after it: its views would bind live columns
+                connection.execute(sa.text(f'drop schema "{name}" cascade'))
+
+
+def _start(engine: sa.Engine, settings: Settings, order: Order, scrape: Scrape) -> str:
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    source = os.path.relpath(order.source.resolve(), settings.root)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid)"
+                " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid())"
+            ),
+            {"run": run_id, "source": source, "as_of": order.as_of, "dry_run": order.dry_run, "versions": ledger.versions()},
+        )
+        connection.execute(
+            sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
+            [{"run": run_id, "league": league} for league in scrape.leagues],
+        )
+    return run_id
+
+
+@contextmanager
+def _closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1, error = :error"
+                    " where run_id = :run and status = 'running'"
+                ),
+                {"run": run_id, "error": f"{type(error).__name__}: {clean_message(error)}"},
+            )
+        raise
+
+
+def _decided(
+    engine: sa.Engine, settings: Settings, run_id: str, results: list[pipeline.StageResult]
+) -> dict[str, Outcome]:
+    """The gate's decision per league as the sealed gate notebook and the ledger both state it; anything else is NO-GO."""
+    leagues = ledger.decisions(engine, run_id)
+    broken = next((result for result in results if result.status != "completed"), None)
+    try:
+        if broken:
+            raise EvidenceMissing(f"stage {broken.stage} {broken.status.replace('_', ' ')}: {broken.error}")
+        glued = pipeline.gate_decisions(settings, run_id)
+        for league, (decision, _) in leagues.items():
+            if decision is None or glued.get(league) != decision:
+                raise EvidenceMissing(f"the gate's notebook and the ledger disagree about {league}")
+        return {league: Outcome(decision, reasons) for league, (decision, reasons) in leagues.items()}
+    except EvidenceMissing as missing:
+        stage = broken.stage if broken else "gate"
+        reason = _reason("run_is_complete", stage, f"{missing}; nothing was published. See the notebook of the stage, then run the scrape again")
+        return {league: Outcome("NO-GO", [reason, *reasons]) for league, (_, reasons) in leagues.items()}
+
+
+def _publish_league(engine: sa.Engine, settings: Settings, run_id: str, league: str, outcome: Outcome) -> None:
+    """Publish one league in one transaction and verify it over another connection; record what went wrong."""
+    try:
+        planning.publish(engine, run_id, [league], lambda connection: audit(connection, settings, run_id, league))
+        outcome.is_published = True
+        problems = planning.verify(engine, run_id, [league])
+    except (PlanIsStale, RallyEtlError) as error:
+        outcome.decision = "NO-GO"
+        outcome.reasons.insert(0, _reason("plan_still_holds", "publish", " ".join(str(error).splitlines())))
+        return
+    except sa.exc.DBAPIError as error:
+        outcome.decision, outcome.failed = "NO-GO", True
+        outcome.reasons.insert(0, _reason("database_answers", "publish", f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"))
+        return
+    if problems:
+        outcome.failed = True
+        outcome.reasons.insert(0, _reason("live_equals_candidate", "verify", f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now"))
+    else:
+        ledger.set_state(engine, run_id, league, "verified")
+
+
+def _finish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool) -> dict[str, Any]:
+    """Write the outcome to the ledger and the report; answer the run's document."""
+    from rally_etl.reporting.pages import write_report
+
+    for league, outcome in outcomes.items():
+        ledger.write_outcome(engine, run_id, league, outcome.decision, outcome.reasons, outcome.is_published, dry_run)
+    failed = any(outcome.failed for outcome in outcomes.values())
+    ledger.close_run(engine, run_id, 1 if failed else None, EXIT_CODES)
+    if not ledger.leagues_in_state(engine, run_id, "held"):
+        with engine.begin() as connection:
+            connection.execute(sa.text(f'drop schema if exists "{planning.schemas(run_id)[1]}" cascade'))
+    document = ledger.run_document(engine, settings, run_id)
+    write_report(engine, settings, run_id, document)
+    return document
+
+
+def _reason(rule: str, stage: str, message: str) -> dict[str, Any]:
+    return {"rule": rule, "stage": stage, "severity": "error", "observed": None, "threshold": None, "message": message}
+
+
+def _sentence(outcome: Outcome, dry_run: bool) -> str:
+    why = f": {outcome.reasons[0]['message']}" if outcome.reasons and outcome.decision != "GO" else ""
+    done = "published" if outcome.is_published else "dry run, not published" if dry_run else "not published"
+    return f"{outcome.decision}, {done}{why}"
+
+
+def _tell_stage(engine: sa.Engine, run_id: str, event: pipeline.StageEvent, tell: Tell) -> None:
+    if event.status == "running":
+        tell(event.stage, "…")
+        return
+    facts = ledger.stage_facts(engine, run_id, event.stage) if event.status == "completed" else f"{event.status}: {event.error}"
+    tell(event.stage, f"{facts}  {event.seconds:.1f} s")
