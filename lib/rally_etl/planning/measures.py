@@ -130,7 +130,12 @@ def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
         for file in usable
         if file["kind"] == "match_scores" and file["orientation"] is None
     ]
-    empty = [f"{file['path']}: none of its {file['records']:,} records could be staged" for file in usable if not file["staged_rows"]]
+    # a league may have no rating history; everything else is never empty
+    empty = [
+        f"{file['path']}: none of its {file['records']:,} records could be staged"
+        for file in usable
+        if not file["staged_rows"] and (file["kind"] != "player_history" or file["staged_last"])
+    ]
     shrunk = [
         f"{file['path']}: {file['staged']:,} records, the last good load had {file['staged_last']:,}"
         for file in usable

@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "bad_score": "fault",
     "bad_winner": "fault",
     "team_name_not_understood": "fault",
+    "text_too_long": "fault",
     "against_itself": "junk",
     "duplicate_record": "duplicate",
 }

@@ -106,8 +106,13 @@ def _stage_records(
 
 
 def _fault_count(connection: sa.Connection, key: staging.FileKey) -> int:
-    """Quarantined records of class ``fault``: damage, not junk or repetition."""
+    """Quarantined records that speak of damage, not of junk or repetition.
+
+    A placeholder is an empty seat in a roster, but in a match file it is a page that the scraper could not read.
+    """
     names = [reason for reason, reason_class in records.REASONS.items() if reason_class == "fault"]
+    if key.kind == "match_scores":
+        names.append("placeholder")
     return connection.execute(
         sa.text(
             "select count(*) from etl.quarantine where sha256 = :sha256 and ruleset = :ruleset and league = :league"

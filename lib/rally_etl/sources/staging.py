@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
-from rally_etl.records import Quarantined
+from rally_etl.records import Fault, Quarantined
 
 if TYPE_CHECKING:
     import msgspec
@@ -148,8 +148,6 @@ def _copy_lines(head: str, rows: list[tuple[str | None, ...]]) -> tuple[str, boo
 
 
 def _too_long(columns: tuple[str, ...], rows: list[tuple[str | None, ...]]) -> Quarantined:
-    from rally_etl.records import Fault
-
     faults = [
         Fault(column, f"{value[:60]}…", f"has {len(value):,} characters, {MAX_TEXT_CHARS} is the most a live column holds")
         for row in rows

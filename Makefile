@@ -1,0 +1,77 @@
+.DEFAULT_GOAL := help
+.PHONY: help etl-run test test-all lab bench health serve clean lock format check-style
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RALLY := $(BIN)/rally-etl
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 120 $(NOTEBOOKS)
+
+SOURCE ?=
+LEAGUE ?=
+PARAMS ?=
+DRY_RUN ?=
+PORT ?= 8000
+RUN := $(if $(SOURCE),--source "$(SOURCE)",--sample) $(foreach key,$(LEAGUE),--league $(key)) \
+	$(if $(PARAMS),--params "$(PARAMS)") $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+etl-run: $(VENV)/.run  ## Import a scrape: SOURCE=DIR LEAGUE=KEY PARAMS=FILE DRY_RUN=1; no SOURCE: the sample season
+	@$(RALLY) run $(RUN)
+
+test: $(VENV)/.dev  ## Run the tests and the notebooks
+	@$(PYTEST) -m "not slow" $(NBVAL) tests
+
+test-all: $(VENV)/.dev  ## Run the slow tests too
+	@$(PYTEST) $(NBVAL) tests
+
+lab: $(VENV)/.run  ## Open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --MappingKernelManager.transport_encryption=required notebooks
+
+bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
+	@$(BIN)/python -m rally_etl.bench $(BENCH)
+
+health: $(VENV)/.run  ## Show the health of the live database
+	@$(RALLY) health --detailed
+
+serve: $(VENV)/.run  ## Serve the reports on http://localhost:8000 (PORT=)
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory reports $(PORT)
+
+clean:  ## Stop the embedded server; remove .venv, caches and, with CONFIRM=yes, the database and the reports too
+	@test ! -x $(RALLY) || env -u DATABASE_URL $(RALLY) db stop || true
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build lib/*.egg-info
+	@find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ "$(CONFIRM)" = yes ]; then rm -rf .rally && find reports -mindepth 1 ! -name README.md -delete; \
+		else echo "kept .rally (database, archive) and reports; CONFIRM=yes removes them"; fi
+
+lock: $(VENV)/.dev  ## Make the requirement locks anew from requirements.in and requirements-dev.in
+	@$(LOCK) requirements.in -o requirements.txt
+	@$(LOCK) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@! grep -nE 'https?://|file://|index-url|find-links' requirements.txt requirements-dev.txt
+
+format: $(VENV)/.dev  ## Format the code and the notebooks
+	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
+
+check-style: $(VENV)/.dev  ## Say what format would change, and what it cannot
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# The stamps are older than the locks when a lock has changed: the next target installs what is missing.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed\nhint: make PYTHON=python3.11")'
+	@echo "making $(VENV)" && $(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing what a run needs, a minute" && $(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@echo "installing what the tests need" && $(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,107 @@
+"""The command `rally-etl`: one subcommand per thing an operator wants."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from rally_etl import __version__
+from rally_etl.database.commands import db
+from rally_etl.errors import RallyEtlError
+
+ABOUT = """\
+Import league scrapes as audited plans: nothing that users see changes before the gate says GO.
+
+\b
+Begin with:
+  rally-etl run --sample         a whole run on a made-up season
+  rally-etl run --source DIR     a run on a scrape folder, DIR/<LEAGUE>/<kind>.json
+
+DATABASE_URL names the PostgreSQL database (15 or later); without it an embedded server is started on demand.
+"""
+EXIT_CODES = """\
+\b
+Exit codes:
+  0  done (run: every league GO)
+  1  failure: a bug or the database
+  2  wrong use, or input that cannot be read
+  3  at least one league NO-GO; its rows were not published
+  4  at least one league HOLD, none NO-GO
+  5  another run holds the lock
+"""
+
+# Plain help: it is read in logs and over serial lines, starts faster, and NO_COLOR has nothing to forbid.
+app = typer.Typer(
+    name="rally-etl",
+    help=ABOUT,
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+app.add_typer(db, name="db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rally-etl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    """Options of every subcommand; the text of `--help` is ABOUT."""
+
+
+@app.command()
+def sample(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if missing.")]) -> None:
+    """Write the sample season: DIR/week-1, week-2, week-3, each a scrape folder of two leagues."""
+    from rally_etl.sample import season
+
+    for week in season.write(folder):
+        typer.echo(str(week))
+
+
+def main() -> NoReturn:
+    """Run the command and end the process with the exit code of what happened."""
+    try:
+        app(prog_name="rally-etl")
+        code = 0
+    except RallyEtlError as error:
+        code = _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`| head`); Python would complain once more when it flushes.
+        sys.stdout = None
+        code = 1
+    except KeyboardInterrupt:
+        code = _complain("stopped by the keyboard", 130)
+    except Exception as error:
+        code = _unexpected(error)
+    raise SystemExit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    """One line for a database that refuses or goes away; a stack for everything else, which is a bug."""
+    if "sqlalchemy" in sys.modules:
+        import sqlalchemy.exc
+
+        from rally_etl.database.engine import clean_message
+
+        weather = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.InternalError)
+        if isinstance(error, weather):
+            return _complain(f"the database stopped the work: {clean_message(error)}", 1)
+    traceback.print_exception(error)
+    return 1

@@ -1,0 +1,120 @@
+"""A real PostgreSQL for every test that asks: the embedded server, or the one RALLY_TEST_DATABASE_URL names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from rally_etl.database import embedded
+from rally_etl.database.engine import connect
+from rally_etl.database.schema import init
+from rally_etl.database.url import normalise_url
+from rally_etl.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# A test's server is thrown away: nothing is lost when the machine stops in the middle of a test.
+CARELESS = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"), ("shared_buffers", "128MB"))
+
+MakeDatabase = Callable[..., "contextmanager[str]"]
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The address of a database on a throw-away server; a missing server fails the test, it does not skip it."""
+    if given := os.environ.get("RALLY_TEST_DATABASE_URL"):
+        yield normalise_url(given)
+        return
+    # Not in pytest's own temporary folder: its path is long, and the server's user may not enter it.
+    home = Path(tempfile.mkdtemp(prefix="rally-test-"))
+    server = embedded.Server(home / "pg", CARELESS)
+    try:
+        yield embedded.url(server)
+    finally:
+        embedded.erase(server)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_database(server_url: str) -> MakeDatabase:
+    """Context manager: the address of a new database, dropped at the end; `template=` names one to copy."""
+    maintenance = sa.create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    numbers = count(1)
+
+    @contextmanager
+    def make(template: str = "template0") -> Iterator[str]:
+        name = f"rally_test_{os.getpid()}_{next(numbers)}"
+        with maintenance.connect() as connection:
+            connection.execute(sa.text(f'create database "{name}" template "{template}"'))
+        try:
+            yield sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            with maintenance.connect() as connection:
+                connection.execute(sa.text(f'drop database if exists "{name}" with (force)'))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def template_database(make_database: MakeDatabase) -> Iterator[str]:
+    """The name of a database with Rally's tables and the ledger, made once and copied for every test."""
+    with make_database() as url:
+        engine = connect(Settings(root=REPOSITORY, database_url=url), application_name="rally-etl tests")
+        init(engine)
+        engine.dispose()
+        yield sa.make_url(url).database
+
+
+@pytest.fixture
+def settings(make_database: MakeDatabase, template_database: str, tmp_path: Path) -> Iterator[Settings]:
+    """A project folder of this test's own, with the real params and notebooks and a fresh database with all tables."""
+    with make_database(template_database) as url:
+        yield project(tmp_path, url)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[sa.Engine]:
+    """Sessions to the fresh database of `settings`: Rally's tables and the ledger, no rows."""
+    engine = connect(settings, application_name="rally-etl tests")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def module_settings(
+    make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Like `settings`, one for all tests of a module: for what is dear to set up and only read afterwards."""
+    with make_database(template_database) as url:
+        yield project(tmp_path_factory.mktemp("project"), url)
+
+
+@pytest.fixture(scope="module")
+def module_engine(module_settings: Settings) -> Iterator[sa.Engine]:
+    """Sessions to the database of `module_settings`."""
+    engine = connect(module_settings, application_name="rally-etl tests")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def empty_engine(make_database: MakeDatabase, tmp_path: Path) -> Iterator[sa.Engine]:
+    """Sessions to a fresh database without any table."""
+    with make_database() as url:
+        engine = connect(project(tmp_path, url), application_name="rally-etl tests")
+        yield engine
+        engine.dispose()
+
+
+def project(folder: Path, database_url: str) -> Settings:
+    """Make a project folder whose params and notebooks are the repository's."""
+    for name in ("params", "notebooks"):
+        (folder / name).symlink_to(REPOSITORY / name, target_is_directory=True)
+    return Settings(root=folder, database_url=database_url)
