@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl import __version__
+from rally_etl.database.catalog import IMPORTED
 from rally_etl.errors import UsageError
+from rally_etl.planning.schema import OPERATIONS
 from rally_etl.settings import Settings
 
 DECISIONS = ("GO", "HOLD", "NO-GO")  # from best to worst
@@ -135,7 +137,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
             "decision": row.decision,
             "published": row.published_at is not None,
             "quarantined": quarantined.get(row.league, 0),
-            "plan": row.plan_counts,
+            "plan": _in_order(row.plan_counts),
             "reasons": row.reasons,
         }
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
@@ -202,6 +204,12 @@ def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:
         stage=stage,
     )[0]
     return f"{broken.n:,.0f} references of user rows would break"
+
+
+def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Tables in the order of publishing, operations as the README lists them; jsonb keeps neither."""
+    operations = (*OPERATIONS, "unchanged")
+    return {table: {name: counts[table][name] for name in operations} for table in IMPORTED if table in counts}
 
 
 def _rows(engine: sa.Engine, sql: str, **binds: Any) -> list[sa.Row]:

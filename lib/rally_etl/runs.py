@@ -199,7 +199,7 @@ def _publish_league(engine: sa.Engine, settings: Settings, run_id: str, league: 
 
 def _finish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool) -> dict[str, Any]:
     """Write the outcome to the ledger and the report; answer the run's document."""
-    from rally_etl.reporting.pages import write_report
+    from rally_etl.reporting import write_report
 
     for league, outcome in outcomes.items():
         ledger.write_outcome(engine, run_id, league, outcome.decision, outcome.reasons, outcome.is_published, dry_run)

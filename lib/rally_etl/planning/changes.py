@@ -39,14 +39,14 @@ def changes(
         if connection.execute(sa.text("select to_regclass(:name)"), {"name": quote(plan, table)}).scalar():
             found = connection.execute(
                 sa.text(
-                    f"select p._op, p.id, to_jsonb(p) as after, to_jsonb(b) as before from {quote(plan, table)} as p"
+                    f"select p._op as operation, p.id, to_jsonb(p) as after, to_jsonb(b) as before from {quote(plan, table)} as p"
                     f" left join {quote(plan, f'{table}_before')} as b on b.id = p.id"
                     " where cast(:league as text) is null or :league = any(p._leagues)"
                     " order by p._op = 'insert', p.id desc limit :limit"
                 ),
                 {"league": league, "limit": limit},
             )
-            rows = [(row._op, row.id, _told(row.before, row.after)) for row in found]
+            rows = [(row.operation, row.id, _told(row.before, row.after)) for row in found]
     return pd.DataFrame(rows, columns=["operation", "id", "what"])
 
 

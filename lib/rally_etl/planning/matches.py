@@ -125,7 +125,7 @@ def _lines_sql(scene: Scene, orientation: str) -> str:
     without = ""
     doubled = _doubled_lines(scene)
     if doubled:
-        scene.held["match_scores", "match id in several records", "one record each is taken"] += doubled
+        scene.held["match_scores", "repeated", "a match id printed again in another record"] += doubled
         without = "and s.record_hash not in (select record_hash from doubled)"
     scores = "s.scores" if orientation == "home" else "s.scores_swapped"
     return read("lines").format(**parts, scores=scores, person_joins=joins, without=without)

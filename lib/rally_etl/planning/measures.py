@@ -8,15 +8,13 @@ import sqlalchemy as sa
 
 from rally_etl import naming
 from rally_etl.database.catalog import IMPORTED, REQUIRED, quote, read_catalog
+from rally_etl.measures import Measures, measure
 from rally_etl.planning.plan import league_rows
 from rally_etl.planning.schema import schemas
 from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
-
-Measures = dict[str, dict[str, dict[str, object]]]
-SHOWN_NAMES = 40
 
 NEEDED_KEYS = {
     "leagues": {"league_id"},
@@ -28,14 +26,6 @@ NEEDED_KEYS = {
     "schedule": {"match_date", "home_team", "away_team", "league_id"},
 }
 """Unique keys that keep a row from standing twice in live, whoever imports."""
-
-
-def measure(value: float, detail: list[str] | None = None) -> dict[str, object]:
-    """One entry of the evidence; a long detail is cut, and says so."""
-    detail = detail or []
-    if len(detail) > SHOWN_NAMES:
-        detail = [*detail[:SHOWN_NAMES], f"and {len(detail) - SHOWN_NAMES:,} more"]
-    return {"value": value, "detail": detail}
 
 
 def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:

@@ -36,19 +36,34 @@ def plan_players(scene: Scene) -> None:
     Grain: one row per person and team (domain.md 2.9: 532 persons play in two or three teams).
     """
     connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
-    for name in ("members", "live_members"):
+    # One table a step, each with statistics: in one statement the planner would take every step for a handful of rows.
+    for name in ("members", "live_members", "found_members", "known_persons", "placed_members"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
-        connection.execute(sa.text(read(name)), binds)
+        connection.execute(sa.text(read(name)), binds if name in ("members", "live_members") else {})
         connection.execute(sa.text(f"analyze {name}"))
-    connection.execute(sa.text(read("match_members")))
+    _count_repeated(scene)
     for key in scene.catalog["players"].unique_keys:
         if {"tenniscores_player_id", "club_id", "series_id"} <= set(key.columns) and "team_id" not in key.columns:
             for player_id in connection.execute(sa.text(read("squeezed_members"))).scalars():
                 scene.held["players", f"unique key {key.name} has no room", player_id] += 1
-    members = "select m.*, m.live_id as id, cast(:league_id as integer) as league_id from members as m"
+    members = "select m.*, m.live_id as id, cast(:league_id as integer) as league_id from placed_members as m"
     plan_changes(connection, scene.catalog["players"], Wanted(members, _VALUES), scene.league.key, binds)
     gone = """
         select id from live_members as l
-        where l.is_active and not exists (select from members as m where m.live_id = l.id)
+        where l.is_active and not exists (select from placed_members as m where m.live_id = l.id)
         """
     plan_changes(connection, scene.catalog["players"], Wanted(gone, {"is_active": "false"}), scene.league.key, {})
+
+
+def _count_repeated(scene: Scene) -> None:
+    """Count roster records beyond one per membership, so that staged = planned + held + repeated."""
+    repeated = scene.connection.execute(
+        sa.text(
+            "select (select count(*) from etl.staged_players as s join names as n on n.league = s.league and n.kind = 'players'"
+            " and n.printed = s.team and n.series = coalesce(s.series, '') where s.league = :league and n.team_id is not null)"
+            " - (select count(*) from members)"
+        ),
+        {"league": scene.league.key},
+    ).scalar_one()
+    if repeated:
+        scene.held["players", "repeated", "a person printed again in the same team"] += repeated

@@ -23,6 +23,7 @@ DIGEST_BYTES = 16  # the first half of a record's SHA-256 names it
 MAX_TEXT_CHARS = 255  # what the live varchar columns hold
 CHUNK_CHARS = 1 << 20
 SPOOL_BYTES = 16 * 1024 * 1024
+REPEATED = Quarantined("duplicate_record", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class _Reader:
         self.league, self.records, self.parser, self.known = league, records, parser, known
         self.seen: set[bytes] = set()
         self.staged: list[bytes] = []
+        self.aside: dict[bytes, Quarantined] = {}
 
     def new_rows(self, key: FileKey, quarantine: IO[bytes]) -> Iterator[str]:
         """COPY lines of the new staged rows; quarantined records go to *quarantine* as COPY lines."""
@@ -120,7 +122,8 @@ class _Reader:
         for number, record in enumerate(self.records):
             digest = sha256(record).digest()[:DIGEST_BYTES]
             if digest in seen:
-                _put_aside(quarantine, key, number, Quarantined("duplicate_record", ()), record)
+                # damage that comes 7,537 times is damage each time, not a repetition
+                _put_aside(quarantine, key, number, self.aside.get(digest, REPEATED), record)
                 continue
             seen.add(digest)
             if digest in known:
@@ -134,6 +137,7 @@ class _Reader:
                     yield lines
                     continue
                 rows = _too_long(self.parser.columns, rows)
+            self.aside[digest] = rows
             _put_aside(quarantine, key, number, rows, record)
 
 

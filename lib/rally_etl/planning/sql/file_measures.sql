@@ -42,7 +42,8 @@ left join lateral (
 ) as q on true
 left join lateral (
     select sum(row_count) as held_rows, string_agg(distinct name, ', ') as held_names
-    from etl.held_rows where run_id = f.run_id and league = f.league and kind = f.kind
+    from etl.held_rows
+    where run_id = f.run_id and league = f.league and kind = f.kind and reason <> 'repeated'
 ) as h on true
 left join lateral (
     select e.staged as staged_last

@@ -16,9 +16,7 @@ select distinct on (s.person_key, n.team_id)
     s.career_win_percentage,
     n.team_id,
     n.club_id,
-    n.series_id,
-    cast(null as integer) as live_id,
-    cast(null as text) as live_player_id
+    n.series_id
 from etl.staged_players as s
 join names as n
     on n.league = :league and n.kind = 'players' and n.printed = s.team and n.series = coalesce(s.series, '')

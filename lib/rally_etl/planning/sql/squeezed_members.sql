@@ -11,9 +11,9 @@ with placed as (
             select from live_members as l
             where l.person_key = m.person_key and l.club_id = m.club_id and l.series_id = m.series_id
         ) as is_taken
-    from members as m
+    from placed_members as m
 )
 
-delete from members as m using placed as p
+delete from placed_members as m using placed as p
 where p.person_key = m.person_key and p.team_id = m.team_id and m.live_id is null and (p.place > 1 or p.is_taken)
 returning m.player_id

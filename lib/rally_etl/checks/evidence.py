@@ -1,0 +1,74 @@
+"""Evidence of the stage validation: how many checks should have run, how many did, and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from rally_etl.checks.constraints import candidate_constraints
+from rally_etl.checks.files import read_checks
+from rally_etl.checks.suite import run_facts
+from rally_etl.database.engine import read_only
+from rally_etl.measures import Measures, measure, store_metrics
+from rally_etl.planning.schema import schemas
+from rally_etl.settings import Settings
+
+STAGE = "validation"
+
+_RESULTS = sa.text(
+    "select league, check_name, outcome, failing_rows, error from etl.check_results"
+    " where run_id = :run_id order by check_name"
+)
+
+
+def validation_measures(engine: sa.Engine, run_id: str, settings: Settings | None = None) -> Measures:
+    """Measures of the stage per league, from the ledger; they go to the ledger's metrics too.
+
+    What should have run is counted from the files and the database's constraints, not from what did run.
+
+    Args:
+        settings: where the check files are; None is the project of the environment.
+    """
+    expected = expected_checks(engine, settings or Settings.from_env(), run_id)
+    with engine.connect() as connection:
+        results = connection.execute(_RESULTS, {"run_id": run_id}).all()
+    leagues = {
+        league: _of_league(names, [row for row in results if row.league == league])
+        for league, names in expected.items()
+    }
+    store_metrics(engine, run_id, STAGE, leagues)
+    return leagues
+
+
+def expected_checks(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str, dict[str, str]]:
+    """League of the run -> name of each check that should run for it -> its dimension."""
+    checks = read_checks(settings.params_dir)
+    with read_only(engine, "public") as connection:
+        facts = run_facts(connection, run_id)
+        constraints = candidate_constraints(connection, schemas(run_id)[0])
+    derived = {constraint.name: constraint.dimension for constraint in constraints}
+    return {
+        league: derived | {check.name: check.dimension for check in checks if check.is_for(league)}
+        for league in facts.leagues
+    }
+
+
+def _of_league(names: Mapping[str, str], results: list[sa.Row]) -> dict[str, dict]:
+    expected = set(names)
+    ran = {row.check_name for row in results if row.outcome != "skipped"}
+    named = {
+        outcome: [_told(row) for row in results if row.outcome == outcome]
+        for outcome in ("failed", "errored", "warned")
+    }
+    measures = {
+        "checks_expected": measure(len(expected)),
+        "checks_run": measure(len(ran & expected), [f"{name} did not run" for name in sorted(expected - ran)]),
+    }
+    return measures | {f"checks_{outcome}": measure(len(texts), texts) for outcome, texts in named.items()}
+
+
+def _told(row: sa.Row) -> str:
+    if row.outcome == "errored":
+        return f"{row.check_name}: {row.error}"
+    return f"{row.check_name} ({row.failing_rows:,} rows)"

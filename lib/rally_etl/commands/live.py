@@ -1,0 +1,70 @@
+"""`rally-etl check` and `health`: the live database, now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def check(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False) -> None:
+    """Run every check on the live tables, read-only.
+
+    Exit codes: 0 no check of severity error failed, 3 one failed or could not run, 1 failure.
+    """
+    from rally_etl.checks import check_live
+    from rally_etl.commands.terminal import print_json
+    from rally_etl.database.engine import connect
+    from rally_etl.database.schema import init
+    from rally_etl.settings import Settings
+
+    settings = Settings.from_env()
+    engine = connect(settings)
+    init(engine)
+    results = check_live(engine, settings)
+    worst_first = {"errored": 0, "failed": 1, "warned": 2, "skipped": 3, "passed": 4}
+    results = sorted(results, key=lambda result: (worst_first[result.outcome], result.check, result.league))
+    if as_json:
+        keys = ("check", "outcome", "severity", "failing_rows", "league", "error")
+        print_json({"checks": [{key: getattr(result, key) for key in keys} for result in results]})
+    else:
+        for result in results:
+            told = result.error or (f"{result.failing_rows:,} rows" if result.failing_rows else "")
+            typer.echo(f"{result.outcome:8} {result.severity:6} {result.league:14} {result.check}  {told}".rstrip())
+    blocking = [result for result in results if result.severity == "error" and result.outcome in ("failed", "errored")]
+    raise typer.Exit(3 if blocking else 0)
+
+
+def health(
+    detailed: Annotated[bool, typer.Option("--detailed", help="Print the parts and what lowered each.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Score the health of the live database, 0 to 100.
+
+    Exit codes: 0 at 90 and above, 4 from 75 to 90, 3 below 75, 1 failure.
+    """
+    from rally_etl.commands.terminal import print_json
+    from rally_etl.database.engine import connect
+    from rally_etl.database.schema import init
+    from rally_etl.monitoring import health_live
+    from rally_etl.settings import Settings
+
+    settings = Settings.from_env()
+    engine = connect(settings)
+    init(engine)
+    found = health_live(engine, settings)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"health {found['health_score']:.1f}  {found['level']}")
+        for league, scored in found["leagues"].items():
+            typer.echo(f"  {league:14} {scored['health_score']:.1f}")
+            for part in scored["parts"] if detailed else ():
+                typer.echo(f"    {_told(part)}")
+    score = found["health_score"]
+    raise typer.Exit(0 if score >= 90 else 3 if score < 75 else 4)
+
+
+def _told(part: dict) -> str:
+    lowered = "; ".join(part.get("detail", ()))
+    return f"{part['part']:14} {part['score']:6.1f}  {lowered}".rstrip()

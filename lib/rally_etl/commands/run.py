@@ -1,0 +1,130 @@
+"""`rally-etl run` and `approve`: import a scrape, publish what was held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rally_etl.errors import UsageError
+
+if TYPE_CHECKING:
+    from rally_etl.runs import Order
+    from rally_etl.settings import Settings
+
+PARAMS_KEYS = ("source", "leagues", "as_of", "dry_run")
+
+
+def run(
+    source: Annotated[Path | None, typer.Option(help="The scrape folder: DIR/<LEAGUE>/<kind>.json.", metavar="DIR")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="The next week of a made-up season, with made-up users.")] = False,
+    league: Annotated[list[str] | None, typer.Option(help="Only this league; may be repeated.", metavar="KEY")] = None,
+    params: Annotated[Path | None, typer.Option(help="YAML with source, leagues, as_of, dry_run.", metavar="FILE")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")] = False,
+    as_of: Annotated[str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")] = "",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")] = False,
+) -> None:
+    """Import a scrape: baseline, import, validation, integration, monitoring, gate; publish the leagues that are GO.
+
+    Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see approve),
+    1 failure, 2 wrong use, 5 another run holds the lock.
+    """
+    from rally_etl import runs
+    from rally_etl.commands.terminal import Terminal, print_json
+    from rally_etl.settings import Settings
+
+    settings = Settings.from_env()
+    order = _order(settings, source, sample, tuple(league or ()), params, dry_run, as_of, wait)
+    with Terminal() as terminal:
+        document = runs.run(settings, order, terminal.tell)
+        if sample and any(league["published"] for league in document["leagues"].values()):
+            _add_sample_users(settings)
+    terminal.conclude(document, settings.reports_dir.parent)
+    if as_json:
+        print_json(document)
+    raise typer.Exit(document["exit_code"])
+
+
+def approve(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    by: Annotated[str, typer.Option(help="Who approves.", metavar="WHO")],
+    reason: Annotated[str, typer.Option(help="Why it may be published.", metavar="TEXT")],
+    league: Annotated[list[str] | None, typer.Option(help="Only this league; may be repeated.", metavar="KEY")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout.")] = False,
+) -> None:
+    """Publish the held plans of a run, if the live rows still are the ones they were made from.
+
+    Exit codes: 0 published, 3 refused (the plan no longer fits; nothing was written), 1 failure, 2 nothing is held.
+    """
+    from rally_etl import runs
+    from rally_etl.commands.terminal import Terminal, print_json
+    from rally_etl.settings import Settings
+
+    if not by.strip() or not reason.strip():
+        raise UsageError("an approval needs a name and a reason; nothing was published\nhint: --by WHO --reason TEXT")
+    settings = Settings.from_env()
+    with Terminal() as terminal:
+        document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), terminal.tell)
+    terminal.conclude(document, settings.reports_dir.parent)
+    if as_json:
+        print_json(document)
+    published = all(found["published"] for found in document["leagues"].values() if found["decision"] == "HOLD")
+    refused = any(reason["stage"] == "publish" for found in document["leagues"].values() for reason in found["reasons"])
+    raise typer.Exit(0 if published and not refused else 3)
+
+
+def _order(
+    settings: Settings, source: Path | None, sample: bool, leagues: tuple[str, ...], params: Path | None, dry_run: bool,
+    as_of: str, wait: float,
+) -> Order:  # fmt: skip
+    """The order from options and params file; an option wins over the file."""
+    from datetime import UTC, date, datetime
+
+    from rally_etl.runs import Order
+
+    given = _read_params(params) if params else {}
+    source = source or (Path(given["source"]) if "source" in given else None)
+    if sample == bool(source):
+        raise UsageError("a run needs one source; nothing was read\nhint: --source DIR, or --sample for a made-up season")
+    day = as_of or str(given.get("as_of", ""))
+    if sample:
+        from rally_etl.sample.weeks import next_week
+
+        source, sample_day = next_week(settings)
+        day = day or sample_day.isoformat()
+    try:
+        judged_on = date.fromisoformat(day) if day else datetime.now(UTC).date()
+    except ValueError:
+        raise UsageError(f"{day!r} is no date; nothing was read\nhint: write it as 2025-10-01") from None
+    return Order(
+        source=source,
+        leagues=leagues or tuple(given.get("leagues", ())),
+        as_of=judged_on,
+        dry_run=dry_run or given.get("dry_run", False),
+        wait_s=wait,
+    )
+
+
+def _read_params(path: Path) -> dict:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        given = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise UsageError(f"{path} cannot be read: {str(error).splitlines()[0]}; nothing was read\nhint: YAML with {', '.join(PARAMS_KEYS)}") from None
+    unknown = sorted(set(given) - set(PARAMS_KEYS)) if isinstance(given, dict) else ["a list or text at the top"]
+    if unknown:
+        raise UsageError(f"{path} holds {', '.join(unknown)}; nothing was read\nhint: its keys are {', '.join(PARAMS_KEYS)}")
+    if not isinstance(given.get("leagues", []), list) or not isinstance(given.get("dry_run", False), bool):
+        raise UsageError(f"{path}: leagues is a list, dry_run is true or false; nothing was read\nhint: leagues: [NSTF]")
+    return given
+
+
+def _add_sample_users(settings: Settings) -> None:
+    from rally_etl.database.engine import connect
+    from rally_etl.sample.users import users
+
+    users(connect(settings))

@@ -1,0 +1,88 @@
+"""What the operator reads while a run goes on: one line a step, facts on stderr, a moving line only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+LABEL_WIDTH = 14
+SHOWN_REASONS = 8
+STAGE_COUNT = 6
+
+
+class Terminal:
+    """Prints a line per finished step; while a step runs, a terminal shows which one and for how long."""
+
+    def __init__(self) -> None:
+        self._progress: Any = None
+        self._done = 0
+
+    def __enter__(self) -> Terminal:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._progress = Progress(
+                TextColumn("{task.description:14}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
+                console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._progress.start()
+            self._task = self._progress.add_task("start", total=STAGE_COUNT)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def tell(self, label: str, text: str) -> None:
+        """A step begins (text ``…``) or has ended; scrapes' texts are printed as they are, without control characters."""
+        if text == "…":
+            if self._progress:
+                self._progress.update(self._task, description=label, completed=self._done)
+            return
+        self._done += 1 if label != "run" else 0
+        self._print(f"{label:{LABEL_WIDTH}}{_printable(text)}")
+
+    def conclude(self, document: dict[str, Any], home: Path) -> None:
+        """The decision, the reasons worth acting on, and where to look."""
+        print(file=sys.stderr)
+        print(f"{document['decision']:{LABEL_WIDTH}}run {document['run_id']}", file=sys.stderr)
+        for league, found in document["leagues"].items():
+            changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
+            state = "published" if found["published"] else "not published"
+            print(f"  {league}  {found['decision']}, {changes:,} changes {state}, {found['quarantined']:,} records quarantined", file=sys.stderr)
+            telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]
+            for reason in telling[:SHOWN_REASONS]:
+                print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=sys.stderr)
+            if len(telling) > SHOWN_REASONS:
+                print(f"    and {len(telling) - SHOWN_REASONS} more reasons in the report", file=sys.stderr)
+        print(f"\nreport: {document['report']}", file=sys.stderr)
+        for hint in _hints(document):
+            print(f"hint: {hint}", file=sys.stderr)
+
+    def _print(self, line: str) -> None:
+        if self._progress:
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def print_json(document: Any) -> None:
+    """One document on stdout and nothing else."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def _hints(document: dict[str, Any]) -> list[str]:
+    held = [league for league, found in document["leagues"].items() if found["decision"] == "HOLD" and not found["published"]]
+    hints = []
+    if held and not document["dry_run"]:
+        hints.append(f"rally-etl approve {document['run_id']} --by WHO --reason TEXT publishes {', '.join(held)}")
+    if document["decision"] == "NO-GO":
+        hints.append("live tables of a NO-GO league are as they were; mend what the reasons name and run the scrape again")
+    return hints
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,16 @@
+"""Protection of what users own: references to imported rows, practice rows, columns kept by hand."""
+
+from __future__ import annotations
+
+from rally_etl.protection.evidence import integration_measures
+from rally_etl.protection.identity import is_same_thing
+from rally_etl.protection.references import Reference, ReferenceParams, find_references, read_reference_params
+
+__all__ = [
+    "Reference",
+    "ReferenceParams",
+    "find_references",
+    "integration_measures",
+    "is_same_thing",
+    "read_reference_params",
+]

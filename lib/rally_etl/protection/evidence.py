@@ -1,0 +1,217 @@
+"""Evidence of the stage integration: does everything that users own still mean the same in the candidate."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.database.engine import read_only
+from rally_etl.errors import RallyEtlError
+from rally_etl.measures import Measures, measure, store_metrics
+from rally_etl.naming import load_leagues
+from rally_etl.planning.schema import schemas
+from rally_etl.protection.identity import is_same_thing
+from rally_etl.protection.references import (
+    Reference,
+    ReferenceParams,
+    find_references,
+    read_columns,
+    read_reference_params,
+)
+from rally_etl.settings import Settings
+
+STAGE = "integration"
+NAMES = ("references_lost", "references_moved", "user_rows_changed", "pages_worse")
+
+_TABLES = sa.text(
+    "select relname from pg_class where relnamespace = to_regnamespace(quote_ident(:name)) and relkind <> 'i'"
+)
+# Pages of a team, and the rows that fill them.
+_PAGES = {
+    "roster": "select team_id from {players} where is_active is not false and team_id is not null",
+    "standing": "select team_id from {series_stats} where team_id is not null",
+    "schedule": (
+        "select unnest(array[home_team_id, away_team_id]) as team_id from {schedule}"
+        " where coalesce(away_team, '') <> '' and home_team not ilike '%practice%'"
+    ),
+}
+
+
+@dataclass(slots=True)
+class _Found:
+    """Counts and texts per measure and league; what concerns no league of the run concerns every one."""
+
+    leagues: tuple[str, ...]
+    keys: dict[int, str]
+    counts: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    texts: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, name: str, leagues: Iterable[str | None], count: int, text: str) -> None:
+        """Count something for those of *leagues* that the run has, or for all."""
+        for league in {each for each in leagues if each in self.leagues} or self.leagues:
+            self.counts[name, league] += count
+            self.texts[name, league].append(text)
+
+    def measures(self) -> Measures:
+        """One entry per league and measure, zero where nothing was found."""
+        return {
+            league: {name: measure(self.counts[name, league], sorted(self.texts[name, league])) for name in NAMES}
+            for league in self.leagues
+        }
+
+
+def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
+    """Compare what user rows point at in live and in the candidate; the measures go to the ledger too.
+
+    Raises:
+        RallyEtlError: the run has no candidate to compare with.
+        UsageError: `params/references.yaml` cannot be read.
+    """
+    params = read_reference_params(settings.params_dir / "references.yaml")
+    plan, candidate = schemas(run_id)
+    known = load_leagues(settings.params_dir)
+    with read_only(engine, candidate, "public") as connection:
+        seen = set(connection.scalars(_TABLES, {"name": candidate}))
+        planned = set(connection.scalars(_TABLES, {"name": plan}))
+        if not seen:
+            raise RallyEtlError(f"run {run_id} has no candidate; nothing was compared\nhint: run the scrape again")
+        leagues = tuple(
+            connection.scalars(
+                sa.text("select league from etl.run_leagues where run_id = :run_id order by league"), {"run_id": run_id}
+            )
+        )
+        rows = connection.execute(sa.text("select id, league_id from leagues")).all()
+        found = _Found(leagues, {row.id: known.canonical(row.league_id) or row.league_id for row in rows})
+        columns = read_columns(connection)
+        for reference in find_references(connection, params):
+            if reference.target in seen:
+                _compare(connection, reference, params, candidate, columns, found)
+        _count_user_rows(connection, params, plan, planned, columns, found)
+        _count_pages(connection, candidate, found)
+    measures = found.measures()
+    store_metrics(engine, run_id, STAGE, measures)
+    return measures
+
+
+def _compare(
+    connection: sa.Connection,
+    reference: Reference,
+    params: ReferenceParams,
+    candidate: str,
+    columns: set[tuple[str, str]],
+    found: _Found,
+) -> None:
+    """Count the user rows of one reference whose target is gone, or is another thing than before."""
+    for row in connection.execute(sa.text(_changed_targets(reference, params, candidate, columns))):
+        leagues = [found.keys.get(row.league_id)]
+        if row.is_lost:
+            text = f"{reference.name}: {row.row_count:,} rows of {row.before!r} ({reference.target} {row.key})"
+            found.add("references_lost", leagues, row.row_count, text)
+        elif not is_same_thing(reference.target, row.before, row.after, params.series_words):
+            text = f"{reference.name}: {row.row_count:,} rows of {row.before!r} would be of {row.after!r}"
+            found.add("references_moved", leagues, row.row_count, text)
+
+
+def _changed_targets(
+    reference: Reference, params: ReferenceParams, candidate: str, columns: set[tuple[str, str]]
+) -> str:
+    """Referenced live rows that are gone from the candidate under their key, or have another name there."""
+    key = quote(reference.target_column)
+    live, after = quote("public", reference.target), quote(candidate, reference.target)
+    league = "null::integer"
+    if reference.target == "leagues":
+        league = "l.id"
+    elif (reference.target, "league_id") in columns:
+        league = "l.league_id"
+    rows = f" and ({reference.rows})" if reference.rows else ""
+    user_key = quote(reference.column)
+    before_name, after_name = (_name(alias, reference.target, params) for alias in ("l", "c"))
+    return f"""
+        with used as (
+            select cast({user_key} as text) as key, count(*) as row_count
+            from {quote("public", reference.table)}
+            where {user_key} is not null{rows}
+            group by {user_key}
+        ),
+        compared as (
+            select distinct on (u.key)
+                u.key, u.row_count, {league} as league_id,
+                {before_name} as before, {after_name} as after,
+                not exists (select from {after} as x where cast(x.{key} as text) = u.key) as is_lost
+            from used as u
+            join {live} as l on cast(l.{key} as text) = u.key
+            left join {after} as c on c.id = l.id and cast(c.{key} as text) = u.key
+            order by u.key, ({after_name} = {before_name}) is true desc, l.id
+        )
+        select * from compared where is_lost or before is distinct from after and after is not null
+        """
+
+
+def _name(alias: str, target: str, params: ReferenceParams) -> str:
+    """SQL of the name of a row; NULL without a row."""
+    columns = params.identity.get(target, ["id"])
+    text = ", ".join(f"{alias}.{quote(column)}" for column in columns)
+    return f"case when {alias}.id is not null then concat_ws(' ', {text}) end"
+
+
+def _count_user_rows(
+    connection: sa.Connection,
+    params: ReferenceParams,
+    plan: str,
+    planned: set[str],
+    columns: set[tuple[str, str]],
+    found: _Found,
+) -> None:
+    """Count what the plan would write of users': practice rows, columns kept by hand, rows of user tables."""
+    for what, sql in _user_row_queries(params, plan, planned, columns):
+        for row in connection.execute(sa.text(sql)):
+            found.add("user_rows_changed", row.leagues, 1, f"{what} {row.shown}")
+
+
+def _user_row_queries(
+    params: ReferenceParams, plan: str, planned: set[str], columns: set[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    if "schedule" in planned:
+        table = quote(plan, "schedule")
+        yield (
+            "practice row",
+            f"select p._leagues as leagues, concat_ws(' ', p.id, p.home_team, p.match_date) as shown from {table} as p"
+            f" where p.id in (select id from {table} where {params.practice_rows}"
+            f" union select id from public.schedule where {params.practice_rows})",
+        )
+    for name, kept in params.hand_kept.items():
+        for column in kept:
+            if name in planned and (name, column) in columns:
+                yield (
+                    f"{name}.{column} of",
+                    f"select p._leagues as leagues, {_name('l', name, params)} as shown from {quote(plan, name)} as p"
+                    f" join {quote('public', name)} as l on l.id = p.id"
+                    f" where p.{quote(column)} is distinct from l.{quote(column)}",
+                )
+    for name in sorted(planned & {table for table, _ in columns} - set(IMPORTED)):
+        yield (
+            f"{name} row",
+            f"select array[]::text[] as leagues, cast(p as text) as shown from {quote(plan, name)} as p",
+        )
+
+
+def _count_pages(connection: sa.Connection, candidate: str, found: _Found) -> None:
+    """Count the pages of teams that stay active and would lose all their rows."""
+    tables = ("players", "series_stats", "schedule")
+    live, after = ({name: quote(schema, name) for name in tables} for schema in ("public", candidate))
+    for page, sql in _PAGES.items():
+        gone = connection.execute(
+            sa.text(
+                f"select t.league_id, t.team_name from {quote(candidate, 'teams')} as t"
+                f" join (select distinct team_id from ({sql.format(**live)}) as l) as b on b.team_id = t.id"
+                f" left join (select distinct team_id from ({sql.format(**after)}) as c) as a on a.team_id = t.id"
+                " where t.is_active is not false and a.team_id is null order by t.team_name"
+            )
+        )
+        for row in gone:
+            if (key := found.keys.get(row.league_id)) in found.leagues:
+                found.add("pages_worse", [key], 1, f"{page} of {row.team_name}")

@@ -1,0 +1,133 @@
+"""References: columns of user tables that point at imported rows, hard with a foreign key and soft without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from rally_etl.database.catalog import IMPORTED
+from rally_etl.errors import UsageError
+
+PRACTICE_ROWS = "practice_rows"
+
+_HARD = sa.text(
+    """
+    select distinct t.relname as table_name, a.attname as column_name, r.relname as target, b.attname as target_column
+    from pg_constraint as c
+    join pg_class as t on t.oid = c.conrelid
+    join pg_class as r on r.oid = c.confrelid
+    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
+    where c.contype = 'f' and cardinality(c.conkey) = 1
+      and t.relnamespace = to_regnamespace('public') and r.relnamespace = to_regnamespace('public')
+      and r.relname = any(:imported) and not t.relname = any(:imported)
+    order by 1, 2, 3, 4
+    """
+)
+_COLUMNS = sa.text(
+    "select table_name, column_name from information_schema.columns where table_schema = 'public'"
+    " union select c.relname, a.attname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
+    " where c.relnamespace = to_regnamespace('public') and a.attnum > 0 and not a.attisdropped"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One column that points at one column of an imported table; `rows` limits it to some rows of its table."""
+
+    table: str
+    column: str
+    target: str
+    target_column: str
+    is_hard: bool
+    rows: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`<table>.<column>`."""
+        return f"{self.table}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceParams:
+    """What `params/references.yaml` says."""
+
+    identity: dict[str, list[str]]
+    series_words: list[str]
+    practice_rows: str
+    hand_kept: dict[str, list[str]]
+    soft: list[Reference]
+
+
+def read_reference_params(path: Path) -> ReferenceParams:
+    """Read the file.
+
+    Raises:
+        UsageError: it is missing, no YAML, or a part of it is not as in the project's own file.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        practice = content[PRACTICE_ROWS]
+        return ReferenceParams(
+            identity={table: list(columns) for table, columns in content["identity"].items()},
+            series_words=list(content["series_words"]),
+            practice_rows=practice,
+            hand_kept={table: list(columns) for table, columns in content["hand_kept"].items()},
+            soft=[_soft(entry, practice) for entry in content["soft"]],
+        )
+    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); no reference was looked at\n"
+            "hint: compare it with the project's own file"
+        ) from None
+
+
+def find_references(connection: sa.Connection, params: ReferenceParams) -> list[Reference]:
+    """References of the database met: its foreign keys, and those of the soft ones whose columns it has."""
+    hard = [
+        Reference(
+            table=row.table_name,
+            column=row.column_name,
+            target=row.target,
+            target_column=row.target_column,
+            is_hard=True,
+        )
+        for row in connection.execute(_HARD, {"imported": list(IMPORTED)})
+    ]
+    columns = read_columns(connection)
+    known = {(each.table, each.column, each.target, each.target_column) for each in hard}
+    soft = [
+        each
+        for each in params.soft
+        if (each.table, each.column) in columns
+        and (each.target, each.target_column) in columns
+        and (each.table, each.column, each.target, each.target_column) not in known
+    ]
+    return hard + soft
+
+
+def read_columns(connection: sa.Connection) -> set[tuple[str, str]]:
+    """Table and column of everything in schema `public`."""
+    return {(row.table_name, row.column_name) for row in connection.execute(_COLUMNS)}
+
+
+def _soft(entry: dict[str, Any], practice_rows: str) -> Reference:
+    if unknown := entry.keys() - {"table", "column", "target", "rows"}:
+        raise ValueError(f"unknown key {sorted(unknown)[0]}")
+    target, _, target_column = entry["target"].partition(".")
+    if target not in IMPORTED or not target_column:
+        raise ValueError(f"target {entry['target']} is no column of an imported table")
+    rows = practice_rows if entry.get("rows") == PRACTICE_ROWS else entry.get("rows")
+    return Reference(
+        table=entry["table"],
+        column=entry["column"],
+        target=target,
+        target_column=target_column,
+        is_hard=False,
+        rows=rows,
+    )

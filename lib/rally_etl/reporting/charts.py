@@ -1,0 +1,166 @@
+"""Figures of notebooks and reports; each is titled with the sentence it supports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from rally_etl.reporting.pages import label
+
+COLOURS = {
+    "passed": "#2f8f6b", "warned": "#d59a26", "failed": "#c8453b", "errored": "#8250a8", "skipped": "#98a2ad",
+    "insert": "#2b9a8b", "update": "#4472c4", "deactivate": "#d98032", "unchanged": "#c3ccd6",
+    "before": "#a9b6c6", "after": "#4472c4",
+    "GO": "#2f8f6b", "HOLD": "#d59a26", "NO-GO": "#c8453b",
+    "fault": "#c8453b", "junk": "#98a2ad", "duplicate": "#d59a26",
+}  # fmt: skip
+SERIES = ("#4472c4", "#d98032", "#2b9a8b", "#8250a8", "#c8453b", "#98a2ad", "#d59a26", "#5b7a2f")
+BAR_PX = 26  # height of one bar of a horizontal chart
+
+
+def rows_before_after(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figure:
+    """Two bars per table on a logarithmic axis, so that 4 leagues can be seen beside 18,000 match lines.
+
+    Args:
+        rows: one per table; ``table``, ``before`` and ``after`` (counts of live rows).
+    """
+    figure = go.Figure()
+    tables = [label(row["table"]) for row in rows]
+    for moment in ("after", "before"):
+        counts = [row[moment] for row in rows]
+        figure.add_bar(
+            y=tables, x=[count or None for count in counts], name=moment, orientation="h",
+            marker_color=COLOURS[moment], text=[f"{count:,}" for count in counts], textposition="outside",
+            cliponaxis=False, hovertemplate=f"%{{y}}: %{{text}} rows {moment}<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, title, rows=2 * len(rows), bars=True, reversed_legend=True)
+    figure.update_xaxes(title="Rows (logarithmic)", type="log", dtick=1, range=[0, _log_top(rows)])
+    return figure
+
+
+def plan_by_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figure:
+    """Stacked bars of planned changes.
+
+    Args:
+        rows: one per table; ``table``, ``insert``, ``update``, ``deactivate`` (counts of planned rows).
+    """
+    figure = go.Figure()
+    for operation in ("insert", "update", "deactivate"):
+        figure.add_bar(
+            y=[label(row["table"]) for row in rows], x=[row[operation] for row in rows], name=operation,
+            orientation="h", marker_color=COLOURS[operation],
+            hovertemplate=f"%{{y}}: %{{x:,}} {operation}<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, title, rows=len(rows), bars=True)
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="Planned changes (rows)", rangemode="tozero")
+    return figure
+
+
+def check_outcomes(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figure:
+    """Stacked bars of how checks ended.
+
+    Args:
+        rows: one per league and outcome; ``league``, ``outcome``, ``checks`` (count).
+    """
+    figure = go.Figure()
+    leagues = sorted({row["league"] for row in rows}, reverse=True)
+    for outcome in ("passed", "warned", "failed", "errored", "skipped"):
+        counts = {row["league"]: row["checks"] for row in rows if row["outcome"] == outcome}
+        if counts:
+            figure.add_bar(
+                y=[label(league) for league in leagues], x=[counts.get(league, 0) for league in leagues], name=outcome,
+                orientation="h", marker_color=COLOURS[outcome],
+                hovertemplate=f"%{{y}}: %{{x:,}} {outcome}<extra></extra>",
+            )  # fmt: skip
+    _lay_out(figure, title, rows=len(leagues), bars=True)
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="Checks", rangemode="tozero")
+    return figure
+
+
+def bars(
+    rows: Sequence[Mapping[str, Any]], name: str, value: str, *, title: str, axis: str, kind: str = ""
+) -> go.Figure:
+    """Horizontal bars, the longest on top.
+
+    Args:
+        rows: one per bar; *name* is its label, *value* its length, *kind* (if given) what its colour says.
+        axis: title of the value axis, with its unit.
+    """
+    ordered = sorted(rows, key=lambda row: row[value])
+    figure = go.Figure(
+        go.Bar(
+            y=[label(row[name]) for row in ordered], x=[row[value] for row in ordered], orientation="h",
+            marker_color=[COLOURS.get(str(row.get(kind)), SERIES[0]) for row in ordered],
+            text=[f"{row[value]:,}" for row in ordered], textposition="outside", cliponaxis=False,
+            hovertemplate="%{y}: %{x:,}<extra></extra>",
+        )
+    )  # fmt: skip
+    _lay_out(figure, title, rows=len(rows), bars=True)
+    figure.update_xaxes(title=axis, rangemode="tozero")
+    return figure
+
+
+def trend(
+    rows: Iterable[Mapping[str, Any]],
+    value: str,
+    *,
+    title: str,
+    axis: str,
+    group: str = "league",
+    top: float | None = None,
+) -> go.Figure:
+    """One line per *group* over the runs, oldest first.
+
+    Args:
+        rows: one per run and group; ``at`` (instant, UTC), *group*, *value*.
+        top: upper end of the value axis, for a measure that has one.
+    """
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        lines.setdefault(str(row[group]), []).append(row)
+    figure = go.Figure()
+    for number, (name, points) in enumerate(sorted(lines.items())):
+        figure.add_scatter(
+            x=[point["at"].isoformat() for point in points], y=[float(point[value]) for point in points],
+            name=label(name), mode="lines+markers", line={"color": SERIES[number % len(SERIES)], "width": 2},
+            hovertemplate=f"{label(name)}: %{{y:,}}<br>%{{x}}<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, title, rows=8)
+    figure.update_layout(showlegend=len(lines) > 1)
+    figure.update_xaxes(title="Run (UTC)", type="date")
+    figure.update_yaxes(title=axis, rangemode="tozero")
+    if top is not None:
+        figure.update_yaxes(range=[0, top])
+    return figure
+
+
+def _lay_out(figure: go.Figure, title: str, *, rows: int, bars: bool = False, reversed_legend: bool = False) -> None:
+    figure.update_layout(
+        template="none",
+        title={"text": label(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
+        height=max(220, 110 + BAR_PX * rows),
+        margin={"l": 8, "r": 60, "t": 44, "b": 44},
+        legend={
+            "orientation": "h",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "reversed" if reversed_legend else "normal",
+        },
+        bargap=0.3,
+        showlegend=len(figure.data) > 1,
+    )
+    figure.update_xaxes(automargin=True, gridcolor="#e6eaef", zeroline=False)
+    figure.update_yaxes(automargin=True, gridcolor="#e6eaef", zeroline=False)
+    if bars:
+        figure.update_yaxes(type="category")
+
+
+def _log_top(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Upper end of a logarithmic axis, with room for the number behind the longest bar."""
+    largest = max((max(row["before"], row["after"]) for row in rows), default=1)
+    return len(str(max(largest, 1))) + 0.4

@@ -1,0 +1,285 @@
+"""The front page of a run: the decision in one sentence, then everything that led to it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl.reporting import charts, pages, recorded
+
+LISTED = (
+    "rally-etl",
+    "papermill",
+    "scrapbook",
+    "nbconvert",
+    "pandas",
+    "plotly",
+    "SQLAlchemy",
+    "psycopg2-binary",
+    "msgspec",
+)
+STATE_WORDS = {
+    "published": "published", "verified": "published and verified", "held": "waits for approval, nothing was written",
+    "refused": "not published, live rows are as before", "approved": "approved, not yet published",
+    "planned": "planned, not published", "audited": "audited, not published",
+    "failed": "publishing failed, nothing was written",
+}  # fmt: skip
+DECISIONS = ("GO", "HOLD", "NO-GO")  # the mildest first
+CLASSES = ("fault", "duplicate", "junk")  # the most serious first
+EXAMPLES = 3
+FAILING_ROWS = 20
+
+
+def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) -> str:
+    """Answer the text of a run's `index.html`.
+
+    Args:
+        folder: the run's folder, for links to what is in it.
+        document: the run as `--json` prints it.
+    """
+    from rally_etl.database.engine import read_only
+
+    with read_only(engine, "public") as connection:
+        facts = recorded.run(connection, run_id) or {}
+        leagues = _leagues(document, recorded.leagues(connection, run_id))
+        plan = recorded.plan_rows(connection, run_id)
+        checks = recorded.check_results(connection, run_id)
+        quarantine = _with_examples(
+            recorded.quarantine_by_reason(connection, run_id),
+            recorded.quarantine_examples(connection, run_id, EXAMPLES),
+        )
+        figures = [
+            pages.figure_html(figure, f"chart-{number}")
+            for number, figure in enumerate(_figures(connection, run_id, quarantine), start=1)
+        ]
+        context = {
+            "files": recorded.source_files(connection, run_id),
+            "held": recorded.held_rows(connection, run_id),
+            "stages": [_links(row, folder) for row in recorded.stages(connection, run_id)],
+        }
+        server = connection.scalar(sa.text("show server_version"))
+    wrong = [row for row in checks if row["outcome"] != "passed"]
+    for row in wrong:
+        row["sample"] = [_words(item) for item in row["sample"][:FAILING_ROWS]]
+    return pages.render(
+        "index.html.j2",
+        run_id=run_id,
+        decision=document.get("decision"),
+        sentence=sentence(document),
+        facts=_facts(facts, document),
+        leagues=leagues,
+        plan=[
+            row | {"first": not number or plan[number - 1]["league"] != row["league"]}
+            for number, row in enumerate(plan)
+        ],
+        plan_sentence=_plan_sentence(plan),
+        checks=checks and (wrong or [_all_passed(checks)]),
+        passed=_passed(checks) if wrong else [],
+        checks_sentence=_checks_sentence(checks),
+        quarantine=quarantine,
+        quarantine_sentence=_quarantine_sentence(quarantine, context["files"]),
+        figures=figures,
+        environment=[*versions().items(), ("PostgreSQL", server)],
+        **context,
+    )
+
+
+def sentence(document: dict) -> str:
+    """The run's decision in one sentence, as an operator would say it."""
+    leagues = document.get("leagues", {})
+    groups = {word: sorted(name for name, found in leagues.items() if found["decision"] == word) for word in DECISIONS}
+    published = sorted(name for name, found in leagues.items() if found.get("published"))
+    parts = []
+    if published:
+        parts.append(f"{_list(published)} {_verb(published, 'was', 'were')} published")
+    ready = [name for name in groups["GO"] if name not in published]
+    if ready:
+        parts.append(f"{_list(ready)} {_verb(ready, 'is', 'are')} ready and not published")
+    waiting = [name for name in groups["HOLD"] if name not in published]
+    if waiting:
+        parts.append(f"{_list(waiting)} {_verb(waiting, 'waits', 'wait')} for approval")
+    if groups["NO-GO"]:
+        refused = groups["NO-GO"]
+        verbs = _verb(refused, "was", "were"), _verb(refused, "is", "are")
+        parts.append(f"{_list(refused)} {verbs[0]} refused and {verbs[1]} as before")
+    text = "; ".join(parts) or "The run ended before any league was decided; live rows are as before"
+    return text + "."
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made the report."""
+    found = {"Python": platform.python_version()}
+    for name in LISTED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a checkout on PYTHONPATH is not installed
+            continue
+    return found
+
+
+def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> list[Any]:
+    """At most six figures; one that would be empty is left out."""
+    figures = []
+    plan = recorded.plan_by_table(connection, run_id)
+    planned = sum(row[operation] for row in plan for operation in ("insert", "update", "deactivate"))
+    before = _rows_before(connection, run_id)
+    if before and plan:
+        grown = [
+            {
+                "table": row["table"],
+                "before": before.get(row["table"], 0),
+                "after": before.get(row["table"], 0) + row["insert"],
+            }
+            for row in plan
+        ]
+        added = sum(row["after"] - row["before"] for row in grown)
+        title = f"The plan adds {added:,} rows to {sum(row['before'] for row in grown):,} and removes none"
+        figures.append(charts.rows_before_after(grown[::-1], title=title))
+    if planned:
+        figures.append(charts.plan_by_table(plan[::-1], title=f"The plan changes {planned:,} rows"))
+    outcomes = recorded.check_outcomes(connection, run_id)
+    if outcomes:
+        total = sum(row["checks"] for row in outcomes)
+        passed = sum(row["checks"] for row in outcomes if row["outcome"] == "passed")
+        figures.append(charts.check_outcomes(outcomes, title=f"{passed:,} of {total:,} checks passed"))
+    if quarantine:
+        reasons: dict[str, dict] = {}
+        for row in quarantine:
+            found = reasons.setdefault(row["reason"], {"reason": row["reason"], "class": row["class"], "records": 0})
+            found["records"] += row["records"]
+        title = f"{sum(row['records'] for row in quarantine):,} records were kept aside"
+        figures.append(
+            charts.bars(list(reasons.values()), "reason", "records", title=title, axis="Records", kind="class")
+        )
+    history = recorded.metric_history(connection, "monitoring", "health_score")
+    if len({row["at"] for row in history}) > 1:
+        figures.append(
+            charts.trend(history, "value", title="Health over the last runs", axis="Health (0 to 100)", top=100)
+        )
+    stages = [row for row in recorded.stages(connection, run_id) if row["seconds"] is not None]
+    if stages:
+        rows = [{"stage": row["stage"], "seconds": round(row["seconds"], 1)} for row in stages]
+        total = sum(row["seconds"] for row in rows)
+        figures.append(charts.bars(rows, "stage", "seconds", title=f"The notebooks took {total:.1f} s", axis="Seconds"))
+    return figures[:6]
+
+
+def _rows_before(connection: sa.Connection, run_id: str) -> dict[str, int]:
+    """Rows per table at the baseline, all leagues together."""
+    counts: dict[str, int] = {}
+    for row in recorded.metrics(connection, run_id, "baseline"):
+        if row["metric"].startswith("rows."):
+            table = row["metric"].removeprefix("rows.")
+            counts[table] = counts.get(table, 0) + int(row["value"])
+    return counts
+
+
+def _leagues(document: dict, rows: list[dict]) -> list[dict]:
+    """Leagues in the order of urgency, with what happened to each."""
+    states = {row["league"]: row["state"] for row in rows}
+    found = []
+    for name, league in document.get("leagues", {}).items():
+        state = "published" if league.get("published") and states.get(name) != "verified" else states.get(name, "")
+        reasons = sorted(league["reasons"], key=lambda reason: reason.get("severity") != "error")
+        blank = {"severity": "", "message": "", "rule": "", "stage": "", "observed": None, "threshold": None}
+        found.append(
+            {"league": name, "decision": league["decision"], "outcome": STATE_WORDS.get(state, state)}
+            | {"reasons": [blank | reason for reason in reasons]}
+        )
+    urgency = {decision: place for place, decision in enumerate(reversed(DECISIONS))}
+    return sorted(found, key=lambda row: (urgency.get(row["decision"], 0), row["league"]))
+
+
+def _links(row: dict, folder: Path) -> dict:
+    name = f"{row['ordinal']:02d}_{row['stage']}"
+    page, notebook = f"{name}.html", f"{name}.ipynb"
+    return row | {
+        "page": page if (folder / page).exists() else "",
+        "notebook": notebook if (folder / notebook).exists() else "",
+    }
+
+
+def _facts(facts: dict, document: dict) -> list[tuple[str, str]]:
+    health = document.get("health_score")
+    started, finished = facts.get("started_at"), facts.get("finished_at")
+    rows = [
+        ("Source", facts.get("source", "")),
+        ("As of", str(facts.get("as_of", ""))),
+        ("Started", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),
+        ("Took", pages.seconds((finished - started).total_seconds()) if started and finished else ""),
+        ("Health", f"{health:.1f} of 100" if health is not None else "not measured"),
+        ("Kept aside", f"{document.get('quarantined', 0):,} records"),
+        ("Dry run", "yes, nothing is published" if facts.get("dry_run") else ""),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _with_examples(rows: list[dict], examples: list[dict]) -> list[dict]:
+    """One row per league and reason, its files named, with a few records as they were."""
+    found: dict[tuple, dict] = {}
+    for row in rows:
+        one = found.setdefault((row["league"], row["reason"]), row | {"records": 0, "kind": "", "examples": []})
+        one["records"] += row["records"]
+        one["kind"] = ", ".join(filter(None, [one["kind"], row["kind"]]))
+    for example in examples:
+        shown = found[example["league"], example["reason"]]["examples"]
+        if len(shown) < EXAMPLES:
+            shown.append(f"{example['kind']}, record {example['record_no']}: {example['original']}")
+    return sorted(found.values(), key=lambda row: (CLASSES.index(row["class"]), -row["records"], row["league"]))
+
+
+def _passed(checks: list[dict]) -> list[tuple[str, str]]:
+    found: dict[str, list[str]] = {}
+    for row in checks:
+        if row["outcome"] == "passed":
+            found.setdefault(row["check_name"], []).append(row["league"])
+    return [(name, ", ".join(sorted(leagues))) for name, leagues in sorted(found.items())]
+
+
+def _all_passed(checks: list[dict]) -> dict:
+    names = {row["check_name"] for row in checks}
+    leagues = ", ".join(sorted({row["league"] for row in checks}))
+    every = {"outcome": "passed", "check_name": f"all {len(names)} checks", "league": leagues, "failing_rows": 0}
+    return every | {"severity": "", "error": None, "sample": []}
+
+
+def _plan_sentence(plan: list[dict]) -> str:
+    totals = {name: sum(row[name] for row in plan) for name in recorded.OPERATIONS}
+    if not totals["insert"] + totals["update"] + totals["deactivate"]:
+        return f"The plan is empty: all {totals['unchanged']:,} rows say what the live tables say."
+    return (
+        f"{totals['insert']:,} rows are new, {totals['update']:,} are updated, {totals['deactivate']:,} are"
+        f" deactivated, {totals['unchanged']:,} stay as they are. Nothing is deleted."
+    )
+
+
+def _checks_sentence(checks: list[dict]) -> str:
+    counts: dict[str, int] = {}
+    for row in checks:
+        counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) + "."
+
+
+def _quarantine_sentence(rows: list[dict], files: list[dict]) -> str:
+    kept, read = sum(row["records"] for row in rows), sum(row["records"] or 0 for row in files)
+    faults = sum(row["records"] for row in rows if row["class"] == "fault")
+    return f"{kept:,} of {read:,} records were kept aside with their original text; {faults:,} of them are damaged."
+
+
+def _words(value: Any) -> str:
+    """A failing row as text: `column value` pairs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)
+
+
+def _list(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _verb(names: list[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many

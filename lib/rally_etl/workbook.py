@@ -1,0 +1,399 @@
+"""What the cells of the notebooks call: each answer is a table or a figure worth looking at.
+
+In a run, a notebook's own stage is *active*: its calls do the work and then show what the ledger holds. Opened by hand
+the same calls only show, for the latest run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from rally_etl import evidence, scraps
+from rally_etl.errors import EvidenceMissing
+from rally_etl.reporting import recorded
+from rally_etl.reporting.tables import Note, Table
+
+if TYPE_CHECKING:
+    from rally_etl.settings import Settings
+
+NO_RUN = "There is no run yet. Run `make etl-run` in a terminal, then run this notebook again."
+
+
+def open(stage: str, run_id: str = "") -> Book:
+    """Open the workbook of a stage for a run.
+
+    Args:
+        stage: name of the stage whose notebook this is; any other text (``explore``) is never active.
+        run_id: the run; "" is the latest one, read only.
+    """
+    from rally_etl.database.engine import connect, read_only
+    from rally_etl.settings import Settings
+
+    settings = Settings.from_env()
+    engine = connect(settings, application_name=f"rally-etl {stage}")
+    with read_only(engine) as connection:
+        found = run_id or recorded.latest_run(connection)
+        facts = recorded.run(connection, found) if found else None
+        if run_id and facts is None:
+            raise EvidenceMissing(
+                f"there is no run {run_id} in this database\nhint: leave run_id empty for the latest one"
+            )
+        stages = recorded.stages(connection, found) if facts else []
+    running = any(row["stage"] == stage and row["status"] == "running" for row in stages)
+    return Book(
+        settings=settings, engine=engine, stage=stage, run_id=found, facts=facts, active=bool(run_id) and running
+    )
+
+
+def warm_up() -> None:
+    """Import what notebooks use; a kernel calls this while it waits for its notebook."""
+    for name in ("pandas.io.formats.style", "psycopg2", "rally_etl.database.engine", "rally_etl.reporting.charts"):
+        import_module(name)
+    scraps.load()
+
+
+@dataclass(kw_only=True)
+class Book:
+    """One run as one notebook sees it."""
+
+    settings: Settings
+    engine: sa.Engine
+    stage: str
+    run_id: str
+    facts: dict[str, Any] | None
+    active: bool
+    document: dict | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.card()._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"run {self.run_id or '(none)'}, stage {self.stage}, {'active' if self.active else 'read only'}"
+
+    def card(self) -> Table | Note:
+        """What this run is, and whether this notebook works on it or only shows it."""
+        if not self.facts:
+            return Note(NO_RUN)
+        facts = self.facts
+        mode = "working: this stage of the run is going on" if self.active else "reading: nothing is written"
+        decision = facts["decision"] or ("not decided yet" if facts["status"] == "running" else "none")
+        rows = [
+            ("Run", self.run_id), ("Source", facts["source"]), ("As of", facts["as_of"]),
+            ("Started (UTC)", f"{facts['started_at']:%Y-%m-%d %H:%M:%S}"), ("Status", facts["status"]),
+            ("Decision", decision), ("This notebook is", mode),
+        ]  # fmt: skip
+        return Table([{"": name, " ": value} for name, value in rows], title="The run")
+
+    # 01 baseline
+
+    def live_rows(self) -> Table | Note:
+        """Live rows per table and league, before anything is planned."""
+        rows = self._read(recorded.rows_per_league)
+        leagues = sorted({row["league"] for row in rows})
+        counts: dict[str, dict] = {}
+        for row in rows:
+            counts.setdefault(row["table"], {"table": row["table"], "all": 0})[row["league"]] = row["rows"]
+            counts[row["table"]]["all"] += row["rows"]
+        shown = [
+            {"table": name} | {key: found.get(key, 0) for key in (*leagues, "all")} for name, found in counts.items()
+        ]
+        return Table(shown, title="Live rows per table and league", empty="The imported tables hold no rows yet.")
+
+    def live_rows_chart(self) -> Any:
+        """The same as a chart, all leagues together."""
+        from rally_etl.reporting import charts
+
+        totals: dict[str, int] = {}
+        for row in self._read(recorded.rows_per_league):
+            totals[row["table"]] = totals.get(row["table"], 0) + row["rows"]
+        if not totals:
+            return Note("There are no live rows to draw.")
+        rows = [{"table": table, "rows": count} for table, count in totals.items()]
+        return charts.bars(rows, "table", "rows", title=f"{sum(totals.values()):,} imported rows are live", axis="Rows")
+
+    def user_rows(self) -> Table | Note:
+        """Rows that users wrote; a run never changes one of them."""
+        rows = self._read(recorded.user_tables)
+        filled = [row for row in rows if row["rows"]]
+        names = ", ".join(row["table"] for row in rows if not row["rows"])
+        note = f"Empty: {names}." if names else ""
+        return Table(filled, title="Rows that users wrote", empty="No user table holds a row.", note=note)
+
+    def constraints(self) -> Table | Note:
+        """Keys and constraints found on the imported tables; environments differ, so nothing is assumed."""
+        return Table(self._read(recorded.constraints), title="Constraints found", empty="No imported table exists.")
+
+    # 02 import
+
+    def read_scrape(self) -> Table | Note:
+        """Archive, decode and stage the scrape's files; show what became of every record."""
+        if self.active:
+            from rally_etl.sources import stage_scrape
+
+            stage_scrape(self.engine, self.settings, self.run_id)
+        columns = (
+            "league",
+            "kind",
+            "records",
+            "staged",
+            "quarantined",
+            "faults",
+            "orientation",
+            "votes_home",
+            "votes_away",
+        )
+        rows = [
+            {name: row[name] for name in columns}
+            | {"kB": (row["size_bytes"] or 0) // 1000, "sha256": (row["sha256"] or "")[:12], "fault": row["fault"]}
+            for row in self._of_run(recorded.source_files)
+        ]
+        return Table(rows, title="Files: records read = staged + quarantined", empty="The scrape holds no files.")
+
+    def quarantine(self) -> Any:
+        """Records that were kept aside, by reason."""
+        from rally_etl.reporting import charts
+
+        reasons: dict[str, dict] = {}
+        for row in self._of_run(recorded.quarantine_by_reason):
+            found = reasons.setdefault(row["reason"], {"reason": row["reason"], "class": row["class"], "records": 0})
+            found["records"] += row["records"]
+        if not reasons:
+            return Note("No record was kept aside.")
+        total = sum(row["records"] for row in reasons.values())
+        rows = list(reasons.values())
+        title = f"{total:,} records were kept aside, by reason"
+        return charts.bars(rows, "reason", "records", title=title, axis="Records", kind="class")
+
+    def quarantine_examples(self) -> Table | Note:
+        """Two records of each reason as the scraper wrote them, with all their faults."""
+        rows = [row | {"faults": _sentence(row["faults"])} for row in self._of_run(recorded.quarantine_examples)]
+        return Table(rows, title="Examples of quarantined records", empty="No record was kept aside.")
+
+    def plan(self) -> Table | Note:
+        """Compare with live rows and make the plan; show its size per league and table."""
+        if self.active:
+            from rally_etl.planning import make_plan
+
+            make_plan(self.engine, self.settings, self.run_id)
+        rows = self._of_run(recorded.plan_rows)
+        return Table(rows, title="Planned changes (rows)", empty="The plan is not made yet.")
+
+    def plan_chart(self) -> Any:
+        """The plan's size by table, all leagues together."""
+        from rally_etl.reporting import charts
+
+        rows = self._of_run(recorded.plan_by_table)
+        total = sum(row[operation] for row in rows for operation in ("insert", "update", "deactivate"))
+        if not total:
+            return Note("The plan is empty: the scrape says what the live tables say.")
+        return charts.plan_by_table(rows[::-1], title=f"The plan changes {total:,} rows")
+
+    def names(self) -> Table | Note:
+        """How printed team names were resolved, the doubtful ones first."""
+        rows = self._plan_table(
+            "select strategy, league, kind, printed, series, coalesce(team_name, 'held') as team, row_count as rows"
+            " from names order by team_id is not null, strategy in ('exact', 'canonical'), row_count desc limit 60"
+        )
+        return Table(rows, title="Team names resolved", empty="No team name was resolved yet.")
+
+    def changes(self, table: str = "", league: str = "", limit: int = 0) -> Table | Note:
+        """Planned changes in words: what a column says now and what it would say.
+
+        Args:
+            table: one imported table; "" shows some of each.
+            limit: rows per table; 0 is a hundred of one table, or eight of each.
+        """
+        if not self.run_id:
+            return Note(NO_RUN)
+        limit = limit or (100 if table else 8)
+        rows: list[dict] = []
+        for counts in self._of_run(recorded.plan_by_table):
+            wanted = table in ("", counts["table"])
+            if wanted and counts["insert"] + counts["update"] + counts["deactivate"]:
+                rows += self._changes_of(counts["table"], league, limit)
+        return Table(rows, title="Changes worth reading", empty="The plan is empty: nothing would change.")
+
+    def held(self) -> Table | Note:
+        """Staged rows that wait because the team or player they name is not known."""
+        rows = self._of_run(recorded.held_rows)
+        return Table(rows, title="Rows held back", empty="No row is held back: every name resolved.")
+
+    # 03 validation
+
+    def checks(self) -> Table | Note:
+        """Run the checks on the candidate; show them, failures first."""
+        if self.active:
+            from rally_etl.checks import run_checks
+
+            run_checks(self.engine, self.settings, self.run_id)
+        columns = ("outcome", "check_name", "league", "failing_rows", "threshold", "severity", "seconds", "error")
+        rows = [{name: row[name] for name in columns} for row in self._of_run(recorded.check_results)]
+        return Table(rows, title="Checks", empty="No check was run.")
+
+    def checks_chart(self) -> Any:
+        """Outcomes of the checks per league."""
+        from rally_etl.reporting import charts
+
+        rows = self._of_run(recorded.check_outcomes)
+        if not rows:
+            return Note("No check was run.")
+        total = sum(row["checks"] for row in rows)
+        passed = sum(row["checks"] for row in rows if row["outcome"] == "passed")
+        return charts.check_outcomes(rows, title=f"{passed:,} of {total:,} checks passed")
+
+    def failing_rows(self, check: str = "", limit: int = 50) -> Table | Note:
+        """Rows that failed checks, as the checks returned them."""
+        rows = [
+            {"check": row["check_name"], "league": row["league"], "row": _sentence(sample)}
+            for row in self._of_run(recorded.check_results)
+            if row["outcome"] != "passed" and check in ("", row["check_name"])
+            for sample in row["sample"][:limit]
+        ]
+        return Table(rows[:200], title="Failing rows", empty="No check returned a row.")
+
+    # 05 monitoring
+
+    def volumes(self) -> Any:
+        """Rows per league over past runs."""
+        return self._trend("baseline", "live_rows", "Live rows per league over the last runs", "Rows")
+
+    def health_trend(self) -> Any:
+        """Health score over past runs."""
+        return self._trend(
+            "monitoring", "health_score", "Health score over the last runs", "Health score (0 to 100)", 100
+        )
+
+    def freshness(self) -> Table | Note:
+        """Age of the newest match per league, in days."""
+        rows = [
+            {"league": row["league"], "days since the newest match": row["value"]}
+            for row in self._of_run(recorded.metrics, "monitoring")
+            if row["metric"] == "days_since_newest_match"
+        ]
+        return Table(rows, title="Freshness", empty="Freshness is not measured yet.")
+
+    # 06 gate
+
+    def decide(self) -> Table | Note:
+        """Read the sealed evidence of the other notebooks and decide per league."""
+        if self.active:
+            self._glue(evidence.decide(self.engine, self.settings, self.run_id))
+        rows = [
+            {
+                "league": row["league"],
+                "decision": row["decision"],
+                "state": row["state"],
+                "reasons": len(row["reasons"]),
+            }
+            for row in self._of_run(recorded.leagues)
+        ]
+        return Table(rows, title="Decisions", empty="Nothing is decided yet.")
+
+    def reasons(self) -> Table | Note:
+        """Why: every rule that did not hold, in words."""
+        columns = ("severity", "stage", "rule", "observed", "threshold", "message")
+        rows = [
+            {"league": row["league"]} | {name: reason.get(name) for name in columns}
+            for row in self._of_run(recorded.leagues)
+            for reason in row["reasons"]
+        ]
+        return Table(rows, title="Reasons", empty="Every rule holds.")
+
+    # every stage
+
+    def measures(self) -> Table | Note:
+        """Take this stage's measures, glue them as its evidence, and show them."""
+        if self.active and self.document is None:
+            self._glue(evidence.measure(self.stage, self.engine, self.settings, self.run_id))
+        if self.document is not None:
+            rows = [
+                {"league": league, "measure": name, "value": found["value"], "detail": _sentence(found["detail"])}
+                for league, measures in sorted(self.document["leagues"].items())
+                for name, found in measures.items()
+            ]
+        else:
+            rows = [
+                {
+                    "league": row["league"],
+                    "measure": row["metric"],
+                    "value": row["value"],
+                    "detail": _sentence(row["detail"]),
+                }
+                for row in self._of_run(recorded.metrics, self.stage)
+            ]
+        return Table(rows, title=f"Evidence of stage {self.stage}", empty="This stage has left no evidence yet.")
+
+    def seal(self) -> Note:
+        """Seal the evidence; the last cell of a notebook, so a seal proves that all of it ran."""
+        if not self.run_id:
+            return Note(NO_RUN)
+        if not self.active:
+            return Note(
+                f"Read only: the evidence of stage {self.stage}, run {self.run_id}, was sealed by the run itself."
+            )
+        if self.document is None:
+            raise EvidenceMissing(f"stage {self.stage} took no measures; there is nothing to seal")
+        evidence.keep(self.document, self.engine)
+        mark = scraps.seal(self.stage, self.run_id, self.document)
+        return Note(f"Sealed: {mark['measures']} measures of stage {self.stage}, SHA-256 {mark['sha256'][:16]}…")
+
+    # explore
+
+    def runs(self) -> Table | Note:
+        """Past runs, newest first; open one with ``workbook.open("explore", run_id)``."""
+        return Table(self._read(recorded.runs), title="Runs", empty=NO_RUN)
+
+    def _glue(self, leagues: dict) -> None:
+        self.document = scraps.glue({"stage": self.stage, "run_id": self.run_id, "leagues": leagues})
+
+    def _read(self, query: Callable[..., list[dict]], *arguments: Any, schemas: tuple[str, ...] = ()) -> list[dict]:
+        from rally_etl.database.engine import read_only
+
+        with read_only(self.engine, *(schemas or ("public",))) as connection:
+            if query is recorded.runs and not recorded.exists(connection, "etl.runs"):
+                return []
+            return query(connection, *arguments)
+
+    def _of_run(self, query: Callable[..., list[dict]], *arguments: Any) -> list[dict]:
+        return self._read(query, self.run_id, *arguments) if self.run_id else []
+
+    def _plan_table(self, sql: str) -> list[dict]:
+        from rally_etl.planning.schema import schemas
+
+        plan, _ = schemas(self.run_id or "none")
+        return self._read(
+            lambda connection: (
+                recorded.fetch(connection, sql) if recorded.exists(connection, f'"{plan}".names') else []
+            ),
+            schemas=(plan, "public"),
+        )
+
+    def _changes_of(self, table: str, league: str, limit: int) -> list[dict]:
+        from rally_etl.planning import changes
+
+        frame = changes(self.engine, self.run_id, table, league or None, limit)
+        return [{"table": table, **row} for row in frame.to_dict("records")]
+
+    def _trend(self, stage: str, metric: str, title: str, axis: str, top: float | None = None) -> Any:
+        from rally_etl.reporting import charts
+
+        rows = self._read(recorded.metric_history, stage, metric) if self.run_id else []
+        if not rows:
+            return Note(f"No run has measured {stage}.{metric} yet.")
+        return charts.trend(rows, "value", title=title, axis=axis, top=top)
+
+
+def _sentence(value: Any) -> str:
+    """A list or an object of the ledger as one readable text."""
+    if isinstance(value, dict) and value.keys() == {"field", "value", "problem"}:
+        return f"{value['field']} {value['value']!r}: {value['problem']}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_sentence(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(_sentence(item) for item in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,24 @@
+-- title: A team match has at most five lines
+-- severity: error
+-- dimension: validity
+-- owner: league-data
+-- why: More lines than courts mean that two meetings were merged or one was imported twice.
+-- max_failing_share: 0.001
+-- share_of: match_scores of the last year
+select
+    min(id) as first_id,
+    match_date,
+    min(home_team) as home_team,
+    min(away_team) as away_team,
+    count(*) as line_count
+from match_scores
+where
+    league_id = :league_id
+    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+group by
+    match_date,
+    least(home_team_id, away_team_id),
+    greatest(home_team_id, away_team_id),
+    -- Two meetings may carry one date while the scraper stamps the newest date on both, but their ids differ.
+    case when tenniscores_match_id like '%\_Line%' then split_part(tenniscores_match_id, '_Line', 1) end
+having count(*) > 5

@@ -1,0 +1,19 @@
+-- title: A match line is linked to both teams
+-- severity: error
+-- dimension: completeness
+-- owner: league-data
+-- why: A line without its team is missing from the pages of the team and of its players (incident 14: 7,297 rows).
+-- max_failing_share: 0.001
+-- share_of: match_scores of the last year
+select
+    id,
+    match_date,
+    home_team,
+    away_team,
+    home_team_id,
+    away_team_id
+from match_scores
+where
+    league_id = :league_id
+    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+    and (home_team_id is not null and away_team_id is not null) is not true

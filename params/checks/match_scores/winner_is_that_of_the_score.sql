@@ -1,0 +1,45 @@
+-- title: The winner of a match line won more sets than the loser
+-- severity: error
+-- dimension: consistency
+-- owner: league-data
+-- why: Scores are stored home first; where the winner contradicts them a file was read the wrong way round.
+-- max_failing_share: 0.05
+-- share_of: match_scores of the last year
+with printed as (
+    select distinct
+        scores,
+        winner
+    from match_scores
+    where
+        league_id = :league_id
+        and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+        and winner is not null
+        and scores is not null
+),
+
+wrong as (
+    select
+        p.scores,
+        p.winner
+    from printed as p
+    cross join lateral (
+        select sum(sign(cast(pair[1] as integer) - cast(pair[2] as integer))) as home_lead
+        from regexp_matches(regexp_replace(p.scores, '\[[^]]*\]', '', 'g'), '(\d{1,3})-(\d{1,3})', 'g') as pair
+    ) as sets
+    where
+        (sets.home_lead > 0 and p.winner <> 'home')
+        or (sets.home_lead < 0 and p.winner <> 'away')
+)
+
+select
+    m.id,
+    m.match_date,
+    m.home_team,
+    m.away_team,
+    m.scores,
+    m.winner
+from match_scores as m
+inner join wrong as w on w.scores = m.scores and w.winner = m.winner
+where
+    m.league_id = :league_id
+    and greatest(m.match_date, cast(m.created_at as date)) > cast(:as_of as date) - 365

@@ -1,0 +1,19 @@
+-- title: An active player belongs to an active team
+-- severity: warn
+-- dimension: completeness
+-- owner: league-data
+-- why: Polls and availability ask for the team of a player; without one the page is empty (incident 39).
+-- max_failing_share: 0.01
+-- share_of: players
+select
+    p.id,
+    p.tenniscores_player_id,
+    p.first_name,
+    p.last_name,
+    p.team_id
+from players as p
+left join teams as t on t.id = p.team_id
+where
+    p.league_id = :league_id
+    and p.is_active is not false
+    and (t.id is not null and t.is_active is not false) is not true

@@ -1,0 +1,20 @@
+-- title: An active player is a person and no placeholder
+-- severity: warn
+-- dimension: validity
+-- owner: league-data
+-- why: A menu entry or a substitute mark scraped as a person can be put into line-ups (incident 30: 276 rows).
+select
+    id,
+    tenniscores_player_id,
+    first_name,
+    last_name
+from players
+where
+    league_id = :league_id
+    and is_active is not false
+    and (
+        concat_ws(' ', first_name, last_name) !~* '\(S\M|No Player|^Court \d|Unknown|PTI Algo|\((Default|Forfeit)\)'
+        and btrim(first_name) <> ''
+        and btrim(last_name) <> ''
+        and tenniscores_player_id <> 'sharing'
+    ) is not true

@@ -1,0 +1,21 @@
+-- title: The team names of a scheduled match of this season are those of its teams
+-- severity: error
+-- dimension: consistency
+-- owner: league-data
+-- why: Half of the application joins by name and half by id; where they differ a team sees the matches of another (incident 25: 2,902 rows).
+select
+    m.id,
+    m.match_date,
+    m.home_team,
+    h.team_name as home_team_name,
+    m.away_team,
+    a.team_name as away_team_name
+from schedule as m
+left join teams as h on h.id = m.home_team_id
+left join teams as a on a.id = m.away_team_id
+where
+    m.league_id = :league_id
+    and m.match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+    and m.home_team not ilike '%practice%'
+    and m.away_team <> ''
+    and ((h.team_name <> m.home_team) is true or (a.team_name <> m.away_team) is true)

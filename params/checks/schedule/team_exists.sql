@@ -1,0 +1,18 @@
+-- title: The teams that a scheduled match is linked to exist
+-- severity: error
+-- dimension: consistency
+-- owner: league-data
+-- why: A link to a team that is gone opens an empty page, or another team once its id is used again.
+select
+    m.id,
+    m.match_date,
+    m.home_team,
+    m.away_team,
+    m.home_team_id,
+    m.away_team_id
+from schedule as m
+left join teams as h on h.id = m.home_team_id
+left join teams as a on a.id = m.away_team_id
+where
+    m.league_id = :league_id
+    and ((h.id is null and m.home_team_id is not null) or (a.id is null and m.away_team_id is not null))

@@ -1,0 +1,21 @@
+-- title: A scheduled match is linked to both teams
+-- severity: error
+-- dimension: completeness
+-- owner: league-data
+-- why: A match without its team is missing from the calendar of the team (incident 13).
+-- max_failing_share: 0.01
+-- share_of: schedule of the last year
+select
+    id,
+    match_date,
+    home_team,
+    away_team,
+    home_team_id,
+    away_team_id
+from schedule
+where
+    league_id = :league_id
+    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+    and home_team not ilike '%practice%'
+    and away_team <> ''
+    and (home_team_id is not null and away_team_id is not null) is not true

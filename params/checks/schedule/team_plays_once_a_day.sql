@@ -1,0 +1,38 @@
+-- title: An active team has at most two matches on one day
+-- severity: warn
+-- dimension: uniqueness
+-- owner: league-data
+-- why: A match that stands twice under two spellings asks for availability twice and pushes others off the page (incident 12).
+with sides as (
+    select
+        match_date,
+        home_team_id as team_id
+    from schedule
+    where
+        league_id = :league_id
+        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+        and home_team not ilike '%practice%'
+        and away_team <> ''
+    union all
+    select
+        match_date,
+        away_team_id
+    from schedule
+    where
+        league_id = :league_id
+        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+)
+
+select
+    t.id,
+    t.team_name,
+    s.match_date,
+    count(*) as match_count
+from sides as s
+inner join teams as t on t.id = s.team_id
+where t.is_active is not false
+group by
+    t.id,
+    t.team_name,
+    s.match_date
+having count(*) > 2

@@ -1,0 +1,17 @@
+-- title: Within a series as many matches are won as lost
+-- severity: warn
+-- dimension: consistency
+-- owner: league-data
+-- why: A difference is a team that is missing from the table or stands in the wrong series (incident 27).
+select
+    s.series_id,
+    min(s.series) as series,
+    sum(s.matches_won) as matches_won,
+    sum(s.matches_lost) as matches_lost
+from series_stats as s
+inner join teams as t on t.id = s.team_id
+where
+    s.league_id = :league_id
+    and t.is_active is not false
+group by s.series_id
+having (sum(s.matches_won) = sum(s.matches_lost)) is not true

@@ -1,0 +1,20 @@
+-- title: An active team has active players
+-- severity: warn
+-- dimension: completeness
+-- owner: league-data
+-- why: A team without players is offered in drop-downs and shows an empty page (incident 11: 110 phantom teams).
+-- max_failing_share: 0.05
+-- share_of: teams
+select
+    t.id,
+    t.team_name
+from teams as t
+where
+    t.league_id = :league_id
+    and t.is_active is not false
+    and not exists (
+        select from players as p
+        where
+            p.team_id = t.id
+            and p.is_active is not false
+    )

@@ -1,0 +1,223 @@
+"""Every check finds the rows of its proof that are wrong, and no others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from rally_etl.checks import Check, RunFacts, read_check, read_checks, require_proofs, run_check
+from rally_etl.database.catalog import IMPORTED
+from rally_etl.errors import UsageError
+from rally_etl.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROOFS = Path(__file__).parent
+CHECKS = {check.name: check for check in read_checks(REPOSITORY / "params")}
+FACTS = RunFacts("test", dt.date(2025, 10, 15), ("SAMPLE",))
+DEFAULTS = {"league_id": 1, "is_active": True}
+REQUIRED_COLUMNS = (
+    "select attname from pg_attribute where attrelid = cast(:name as regclass) and attnum > 0 and attnotnull"
+)
+HEADER = """-- title: A team is named
+-- severity: error
+-- dimension: completeness
+-- owner: league-data
+-- why: It shows as a blank line.
+"""
+
+
+@pytest.fixture
+def stage(module_engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A schema with an empty copy of every imported table, without NOT NULL; gone after the test."""
+    with module_engine.connect() as connection:
+        connection.execute(sa.text("create schema proof"))
+        for table in IMPORTED:
+            connection.execute(sa.text(f"create table proof.{table} (like public.{table})"))
+            connection.execute(sa.text("set local search_path to proof, public"))
+            for column in connection.scalars(
+                sa.text(REQUIRED_COLUMNS),
+                {"name": f"proof.{table}"},
+            ).all():
+                connection.execute(sa.text(f"alter table proof.{table} alter column {column} drop not null"))
+        yield connection
+        connection.rollback()
+
+
+def put(connection: sa.Connection, table: str, rows: list[dict]) -> None:
+    """Fill a table of the proof; `repeat: 3` stands for three equal rows."""
+    expanded = [{**DEFAULTS, **row} for row in rows for _ in range(row.get("repeat", 1))]
+    connection.execute(
+        sa.text(f"insert into {table} select * from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb))"),
+        {"rows": json.dumps(expanded)},
+    )
+
+
+def proof_of(check: Check) -> dict:
+    """The proof of a check."""
+    return yaml.safe_load((PROOFS / f"{check.name}.yaml").read_text(encoding="utf-8"))
+
+
+def found(connection: sa.Connection, check: Check, kind: str, league_id: int = 1) -> int:
+    """Failing rows that the check counts in the proof's rows of one kind."""
+    proof = proof_of(check)
+    for table, rows in proof.get("given", {}).items():
+        put(connection, table, rows)
+    put(connection, check.table, proof[kind])
+    result = run_check(connection, check, league_id, league="SAMPLE", facts=FACTS)
+    assert result.error is None
+    return result.failing_rows
+
+
+def test_every_check_has_a_proof():
+    """There is one proof per check, and none without a check."""
+    require_proofs(CHECKS.values(), PROOFS)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_finds_every_failing_row(stage, name):
+    """A check counts the rows of its proof that are wrong; `failing_rows` says how many where rows are grouped."""
+    check = CHECKS[name]
+    proof = proof_of(check)
+
+    assert proof.get("failing_rows", len(proof["failing"])) == found(stage, check, "failing") > 0
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_leaves_right_rows_alone(stage, name):
+    """A check counts no row of its proof that is right."""
+    assert 0 == found(stage, CHECKS[name], "passing")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_sees_one_league_only(stage, name):
+    """A check of another league does not count the failing rows of this one."""
+    assert 0 == found(stage, CHECKS[name], "failing", league_id=2)
+
+
+def write_check(folder: Path, text: str, table: str = "teams") -> Path:
+    """A check file in a params folder of its own."""
+    path = folder / "checks" / table / "team_is_named.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HEADER + "select 1; select 2", "`;`"),
+        (HEADER + "select id from teams where created_at > :since", ":since"),
+        (HEADER + "-- note: x\nselect 1", "`note` is unknown"),
+        (HEADER + "-- max_failing_row: 3\nselect 1", "is `max_failing_rows` meant?"),
+        (HEADER + "-- title: again\nselect 1", "`title` twice"),
+        (HEADER.replace("error", "critical") + "select 1", "severity is `critical`"),
+        (HEADER.replace("completeness", "beauty") + "select 1", "dimension is `beauty`"),
+        (HEADER.replace("-- owner: league-data\n", "") + "select 1", "says no owner"),
+        (HEADER + "-- max_failing_rows: some\nselect 1", "not a whole number"),
+        (HEADER + "-- max_failing_share: 1.5\n-- share_of: teams\nselect 1", "not a share"),
+        (HEADER + "-- max_failing_share: nan\n-- share_of: teams\nselect 1", "not a share"),
+        (HEADER + "-- max_failing_share: 0.5\nselect 1", "stand together"),
+        (HEADER + "-- max_failing_share: 0.5\n-- share_of: users\nselect 1", "share_of is `users`"),
+        (HEADER, "no query"),
+    ],
+)
+def test_wrong_check_file_is_refused(tmp_path, text, says):
+    """A file that is not as the README says is refused with its name, the fault and a hint."""
+    path = write_check(tmp_path, text)
+    with pytest.raises(UsageError) as refused:
+        read_checks(tmp_path)
+
+    assert says in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "\nhint: " in str(refused.value)
+
+
+def test_all_wrong_files_are_named_at_once(tmp_path):
+    """Two wrong files are two lines of one message."""
+    write_check(tmp_path, "select 1")
+    write_check(tmp_path, "select 1", table="users")
+    with pytest.raises(UsageError) as refused:
+        read_checks(tmp_path)
+
+    assert "checks/teams/team_is_named.sql" in str(refused.value)
+    assert "the folder `users` is no imported table" in str(refused.value)
+
+
+def test_folder_without_checks_is_refused(tmp_path):
+    """No check at all is an error: nothing checked is not the same as nothing wrong."""
+    with pytest.raises(UsageError, match="nothing was checked"):
+        read_checks(tmp_path)
+
+
+def test_missing_proof_is_named(tmp_path):
+    """A check without a proof is refused with the file that is missing."""
+    check = read_check(write_check(tmp_path, HEADER + "select 1"))
+    with pytest.raises(UsageError, match=r"teams/team_is_named.yaml is missing"):
+        require_proofs([check], tmp_path)
+
+
+def test_limits_differ_by_league(tmp_path):
+    """A limit with a league's key holds for this league and the plain one for all others."""
+    header = HEADER + "-- max_failing_rows: 2\n-- max_failing_rows.NSTF: 5\n-- leagues: NSTF, CITA\n"
+    check = read_check(write_check(tmp_path, header + "select 1"))
+
+    assert (5, 2) == (check.rows_limit("NSTF"), check.rows_limit("CITA"))
+    assert (True, False) == (check.is_for("CITA"), check.is_for("APTA_CHICAGO"))
+
+
+@pytest.mark.parametrize(("failing", "outcome"), [(0, "passed"), (1, "passed"), (2, "failed")])
+def test_share_decides_the_outcome(stage, tmp_path, failing, outcome):
+    """A share is taken of the rows of the league: 1 of 10 is tolerated, 2 are not."""
+    header = HEADER + "-- max_failing_share: 0.1\n-- share_of: teams\n"
+    sql = "select id from teams where league_id = :league_id and (team_name <> '') is not true"
+    check = read_check(write_check(tmp_path, header + sql))
+    put(stage, "teams", [{"id": n, "team_name": "" if n < failing else "x"} for n in range(10)])
+    put(stage, "teams", [{"id": 10 + n, "team_name": "x", "league_id": 2} for n in range(90)])
+
+    assert outcome == run_check(stage, check, 1, league="SAMPLE", facts=FACTS).outcome
+
+
+def test_query_that_cannot_run_is_errored(stage, tmp_path):
+    """A query with a fault is `errored` with the server's words, and the connection goes on."""
+    broken = read_check(write_check(tmp_path, HEADER + "select no_such_column from teams"))
+    result = run_check(stage, broken, 1, league="SAMPLE", facts=FACTS)
+
+    assert ("errored", None) == (result.outcome, result.failing_rows)
+    assert 'column "no_such_column" does not exist' in result.error
+    assert result.blocks
+    assert 1 == stage.scalar(sa.text("select 1"))
+
+
+def test_unknown_league_is_errored(stage):
+    """A league that the candidate does not hold cannot pass a check."""
+    result = run_check(stage, CHECKS["teams/name_is_unique"], None, league="NOWHERE", facts=FACTS)
+
+    assert "errored" == result.outcome
+    assert "NOWHERE" in result.error
+
+
+def test_sample_holds_the_first_hundred_rows(stage, tmp_path):
+    """All failing rows are counted; a hundred are kept, as JSON can hold them."""
+    sql = "select id, created_at from teams where league_id = :league_id"
+    check = read_check(write_check(tmp_path, HEADER + sql))
+    put(stage, "teams", [{"id": n, "created_at": "2025-10-01T12:00:00Z"} for n in range(150)])
+    result = run_check(stage, check, 1, league="SAMPLE", facts=FACTS)
+
+    assert 150 == result.failing_rows
+    assert 100 == len(json.loads(json.dumps(result.sample)))
+
+
+def test_template_is_a_valid_check(settings: Settings):
+    """The file that analysts copy is itself read without a fault, once it lies in a table's folder."""
+    text = (settings.params_dir / "checks" / "_template.sql").read_text(encoding="utf-8")
+    path = settings.root / "teams" / "copy.sql"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+
+    assert "warn" == read_check(path).severity

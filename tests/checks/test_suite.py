@@ -1,0 +1,276 @@
+"""The suite on a candidate, inside a publish and on the live tables: fails closed, writes nothing, counts honestly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from rally_etl.checks import audit, blocking_failures, check_live, read_checks, run_checks, validation_measures
+from rally_etl.database.catalog import read_catalog
+from rally_etl.errors import UsageError
+from rally_etl.planning.schema import create_plan, finish_plan, schemas
+from rally_etl.settings import Settings
+
+RUN_ID = "20251001T060000-ab12"
+AS_OF = dt.date(2025, 10, 1)
+ROWS = {
+    "leagues": [{"id": 1, "league_id": "SAMPLE", "league_name": "Sample"}, {"id": 2, "league_id": "OTHER", "league_name": "Other"}],
+    "clubs": [{"id": 1, "name": "Lakeside"}, {"id": 2, "name": "Hillcrest"}],
+    "series": [{"id": 1, "name": "Series 1", "display_name": "Series 1", "league_id": 1}],
+    "teams": [
+        {"id": 1, "club_id": 1, "series_id": 1, "league_id": 1, "team_name": "Lakeside 1", "display_name": "Lakeside 1", "is_active": True},
+        {"id": 2, "club_id": 2, "series_id": 1, "league_id": 1, "team_name": "Hillcrest 1", "display_name": "Hillcrest 1", "is_active": True},
+    ],
+}  # fmt: skip
+
+
+def put(connection: sa.Connection, table: str, rows: list[dict]) -> None:
+    """Insert rows as they are."""
+    connection.execute(
+        sa.text(f"insert into {table} select * from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb))"),
+        {"rows": json.dumps(rows)},
+    )
+
+
+@pytest.fixture
+def planned(engine: sa.Engine) -> sa.Engine:
+    """Two teams live, and an empty plan for them; `with_plan` fills it."""
+    with engine.begin() as connection:
+        for table, rows in ROWS.items():
+            put(connection, table, rows)
+        connection.execute(
+            sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'x', :as_of)"),
+            {"run": RUN_ID, "as_of": AS_OF},
+        )
+        for league in ("SAMPLE", "OTHER"):
+            connection.execute(
+                sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
+                {"run": RUN_ID, "league": league},
+            )
+    with_plan(engine)
+    return engine
+
+
+def with_plan(engine: sa.Engine, league: str = "SAMPLE", **tables: list[dict]) -> None:
+    """Make the run's plan and candidate anew from these images; an id that is live is an update."""
+    plan, _ = schemas(RUN_ID)
+    with engine.begin() as connection:
+        catalog = read_catalog(connection)
+        create_plan(connection, RUN_ID, catalog)
+        for table, rows in tables.items():
+            live = set(connection.scalars(sa.text(f"select id from {table}")))
+            extra = {"_leagues": [league]}
+            put(
+                connection,
+                f"{plan}.{table}",
+                [{"_op": "update" if row["id"] in live else "insert"} | extra | row for row in rows],
+            )
+        finish_plan(connection, RUN_ID, catalog)
+
+
+def outcomes(results: list, league: str = "SAMPLE") -> dict[str, str]:
+    """Check -> outcome of one league."""
+    return {result.check: result.outcome for result in results if result.league == league}
+
+
+def team(number: int, name: str, **changed: object) -> dict:
+    """The image of a team."""
+    return ROWS["teams"][0] | {"id": number, "team_name": name, "display_name": name} | changed
+
+
+def test_empty_plan_fails_no_check(planned: sa.Engine, settings: Settings):
+    """On a candidate without changes no check fails, and every one has a result for every league."""
+    results = run_checks(planned, settings, RUN_ID)
+
+    assert {"passed", "warned"} >= set(outcomes(results).values())
+    assert outcomes(results).keys() == outcomes(results, "OTHER").keys()
+    assert {check.name for check in read_checks(settings.params_dir)} < outcomes(results).keys()
+
+
+def test_candidate_is_checked_and_not_live(planned: sa.Engine, settings: Settings):
+    """A planned second spelling of a team fails before it is live, for its league alone; live still passes."""
+    with_plan(planned, teams=[team(3, "LAKESIDE - 1")])
+    results = run_checks(planned, settings, RUN_ID)
+
+    assert "failed" == outcomes(results)["teams/name_is_unique"]
+    assert "passed" == outcomes(results, "OTHER")["teams/name_is_unique"]
+    assert "passed" == outcomes(check_live(planned, settings, AS_OF))["teams/name_is_unique"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "check", "count"),
+    [
+        ([team(3, "Lakeside 1")], "constraint/teams.unique_team_name_per_league", 1),
+        ([team(3, "Lakeside 2"), team(4, "Lakeside 2")], "constraint/teams.unique_team_name_per_league", 1),
+        ([team(1, "Lakeside 2"), team(3, "Lakeside 1")], "constraint/teams.unique_team_name_per_league", 0),
+        ([team(3, "Lakeside 2", club_id=None)], "constraint/teams.not_null", 1),
+        ([team(3, "Lakeside 2", club_id=99)], "constraint/teams.teams_club_id_fkey", 1),
+        ([team(3, "Lakeside 2", club_id=2)], "constraint/teams.teams_club_id_fkey", 0),
+        ([team(1, "Lakeside 2", _op="insert")], "constraint/teams.teams_pkey", 1),
+    ],
+)
+def test_planned_rows_are_held_to_the_constraints(planned: sa.Engine, settings: Settings, rows, check, count):
+    """A planned row that a live constraint would refuse is found before the publish, for the leagues of the row."""
+    with_plan(planned, teams=rows)
+    found = {(result.league, result.check): result for result in run_checks(planned, settings, RUN_ID)}
+
+    assert count == found["SAMPLE", check].failing_rows
+    assert ("failed" if count else "passed") == found["SAMPLE", check].outcome
+    assert "passed" == found["OTHER", check].outcome
+
+
+def test_check_constraint_is_asked_too(planned: sa.Engine, settings: Settings):
+    """A winner that the table's check constraint refuses is found in the plan."""
+    with_plan(
+        planned, match_scores=[{"id": 1, "league_id": 1, "winner": "nobody"}, {"id": 2, "league_id": 1, "winner": None}]
+    )
+
+    assert (
+        "failed" == outcomes(run_checks(planned, settings, RUN_ID))["constraint/match_scores.match_scores_winner_check"]
+    )
+
+
+def test_new_row_may_point_at_a_new_row(planned: sa.Engine, settings: Settings):
+    """A planned team of a planned club breaks no foreign key."""
+    with_plan(planned, clubs=[{"id": 3, "name": "Meadow"}], teams=[team(3, "Meadow 1", club_id=3)])
+
+    assert "passed" == outcomes(run_checks(planned, settings, RUN_ID))["constraint/teams.teams_club_id_fkey"]
+
+
+def test_results_are_kept_in_the_ledger(planned: sa.Engine, settings: Settings):
+    """The ledger holds one row per league and check, with the failing rows; a second audit replaces the first."""
+    with_plan(planned, teams=[team(3, "Lakeside  1")])
+    run_checks(planned, settings, RUN_ID)
+    results = run_checks(planned, settings, RUN_ID)
+    with planned.connect() as connection:
+        rows = connection.execute(sa.text("select * from etl.check_results")).all()
+
+    assert len(results) == len(rows)
+    [failed] = [row for row in rows if row.outcome == "failed" and row.league == "SAMPLE"]
+    assert ("teams/name_is_unique", 1, [1, 3]) == (failed.check_name, failed.failing_rows, failed.sample[0]["team_ids"])
+
+
+def test_progress_counts_to_the_end(planned: sa.Engine, settings: Settings):
+    """Progress is told with every result; the last one says that all are done."""
+    told = []
+    results = run_checks(
+        planned, settings, RUN_ID, lambda result, done, total: told.append((result.check, done, total))
+    )
+
+    assert len(results) == len(told)
+    assert told[-1][1] == told[-1][2]
+
+
+def test_league_that_is_not_in_the_candidate_is_errored(planned: sa.Engine, settings: Settings):
+    """A league of the run without a row in leagues cannot pass a single check file."""
+    with planned.begin() as connection:
+        connection.execute(
+            sa.text("insert into etl.run_leagues (run_id, league) values (:run, 'GHOST')"), {"run": RUN_ID}
+        )
+    found = outcomes(run_checks(planned, settings, RUN_ID), "GHOST")
+
+    assert {"errored"} == {outcome for check, outcome in found.items() if not check.startswith("constraint/")}
+
+
+def own_checks(settings: Settings, **queries: str) -> None:
+    """Replace the project's checks by these, all of severity error."""
+    (settings.root / "params").unlink()
+    for statement, sql in queries.items():
+        path = settings.params_dir / "checks" / "teams" / f"{statement}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = "-- title: t\n-- severity: error\n-- dimension: validity\n-- owner: o\n-- why: w\n"
+        path.write_text(header + sql, encoding="utf-8")
+
+
+def test_check_cannot_write(planned: sa.Engine, settings: Settings):
+    """A query that writes is refused by the server and counts as errored."""
+    own_checks(settings, writes="select setval('teams_id_seq', 500)", waits="select 1 where false")
+    results = run_checks(planned, settings, RUN_ID)
+
+    assert {"errored", "passed"} == {outcomes(results)["teams/writes"], outcomes(results)["teams/waits"]}
+    assert "read-only" in next(result.error for result in results if result.check == "teams/writes")
+
+
+def test_query_over_time_is_errored(planned: sa.Engine, settings: Settings):
+    """A query over the time limit counts as errored, and the others still run."""
+    own_checks(settings, waits="select pg_sleep(30)", answers="select id from teams where league_id = :league_id")
+    limited = Settings(root=settings.root, database_url=settings.database_url, statement_timeout_s=1)
+    found = outcomes(run_checks(planned, limited, RUN_ID))
+
+    assert ("errored", "failed") == (found["teams/waits"], found["teams/answers"])
+
+
+def test_publish_audit_names_what_fails(planned: sa.Engine, settings: Settings):
+    """Inside an open transaction the blocking checks see what it wrote, and the transaction stays usable."""
+    with planned.connect() as connection:
+        put(connection, "teams", [team(3, "Lakeside - 1")])
+
+        assert ["teams/name_is_unique"] == audit(connection, settings, RUN_ID, "SAMPLE")
+        assert [] == audit(connection, settings, RUN_ID, "OTHER")
+        assert 3 == connection.scalar(sa.text("select count(*) from teams"))
+
+
+def test_blocking_failures_leave_warnings_out(planned: sa.Engine, settings: Settings):
+    """A team without players warns; only `error` checks block."""
+    checks = read_checks(settings.params_dir)
+    with planned.connect() as connection:
+        assert [] == blocking_failures(connection, checks, 1, league="SAMPLE", run_id=RUN_ID, as_of=AS_OF)
+
+
+def test_broken_reference_in_live_is_found(planned: sa.Engine, settings: Settings):
+    """A row whose foreign key was switched off when it was written fails the check of the live tables."""
+    with planned.begin() as connection:
+        connection.execute(sa.text("set local session_replication_role = replica"))
+        connection.execute(sa.text("update teams set club_id = 99 where id = 2"))
+    found = check_live(planned, settings, AS_OF)
+
+    assert "failed" == outcomes(found)["constraint/teams.teams_club_id_fkey"]
+    assert "passed" == outcomes(found, "OTHER")["constraint/teams.teams_club_id_fkey"]
+
+
+def test_measures_count_what_should_have_run(planned: sa.Engine, settings: Settings):
+    """A result that is missing from the ledger shows as a check that did not run, with its name."""
+    run_checks(planned, settings, RUN_ID)
+    whole = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+    with planned.begin() as connection:
+        connection.execute(
+            sa.text("delete from etl.check_results where check_name = 'teams/name_is_unique' and league = 'SAMPLE'")
+        )
+    less = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+
+    assert whole["checks_expected"]["value"] == whole["checks_run"]["value"] == less["checks_expected"]["value"]
+    assert (1, ["teams/name_is_unique did not run"]) == (
+        less["checks_expected"]["value"] - less["checks_run"]["value"],
+        less["checks_run"]["detail"],
+    )
+
+
+def test_measures_without_any_result(planned: sa.Engine, settings: Settings):
+    """A run whose checks never ran has expected ones and none that ran."""
+    measures = validation_measures(planned, RUN_ID, settings)
+
+    assert {"SAMPLE", "OTHER"} == set(measures)
+    assert measures["SAMPLE"]["checks_expected"]["value"] > measures["SAMPLE"]["checks_run"]["value"] == 0
+
+
+def test_measures_are_kept_for_trends(planned: sa.Engine, settings: Settings):
+    """The ledger's metrics hold the measures that were returned."""
+    run_checks(planned, settings, RUN_ID)
+    measures = validation_measures(planned, RUN_ID, settings)
+    with planned.connect() as connection:
+        rows = connection.execute(
+            sa.text("select league, metric, value from etl.metrics where stage = 'validation'")
+        ).all()
+
+    assert {(league, name, each["value"]) for league, found in measures.items() for name, each in found.items()} == set(
+        map(tuple, rows)
+    )
+
+
+def test_unknown_run_is_refused(engine: sa.Engine, settings: Settings):
+    """A run that the ledger does not have cannot be checked."""
+    with pytest.raises(UsageError, match="no run"):
+        validation_measures(engine, "none", settings)
