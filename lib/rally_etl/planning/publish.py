@@ -13,6 +13,7 @@ from rally_etl.planning import plan as planning
 from rally_etl.planning.schema import schemas
 
 SHOWN_ROWS = 5
+ANALYSED_ROWS = 5_000  # from here on the audit's queries would go wrong with the statistics of before
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ def publish(
                 rows.lock_before_images(connection)
                 published.updated[table.name] = rows.update(connection)
                 published.inserted[table.name] = rows.insert(connection)
-            if failing := audit(connection):
+                if published.updated[table.name] + published.inserted[table.name] >= ANALYSED_ROWS:
+                    connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
+            # an empty plan makes no state that the candidate's checks have not seen
+            if published.rows and (failing := audit(connection)):
                 raise PlanIsStale(
                     f"the state that publishing would make fails {', '.join(failing)}; nothing was written"
                     "\nhint: open the report of the run, then run the scrape again"

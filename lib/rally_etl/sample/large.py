@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,9 @@ KEY = "APTA_CHICAGO"
 TEAMS_PER_SERIES = 10
 PLAYERS_PER_TEAM = 13  # 6,883 roster rows for 524 teams
 LINES = 4
-# Everybody meets everybody twice.
-LINES_PER_SERIES = TEAMS_PER_SERIES * (TEAMS_PER_SERIES - 1) * LINES
+MOST_SERIES = 54  # a league is as large as the largest real one; what grows is the number of its matches
+ROUNDS = 2 * (TEAMS_PER_SERIES - 1)  # of a season: everybody meets everybody twice
+LINES_PER_SERIES = TEAMS_PER_SERIES // 2 * ROUNDS * LINES
 CLUBS = (
     "Barrington Hills CC, Biltmore CC, Birchwood, Briarwood, Bryn Mawr, Butterfield, Chicago Highlands, Dunham Woods, "
     "Edgewood Valley, Evanston, Exmoor, Glen Ellyn, Glen Oak, Glen View, Hawthorn Woods, Hinsdale GC, Indian Hill, "
@@ -66,8 +67,8 @@ class Side:
 def write_large(folder: Path, match_lines: int, seed: int = 1, key: str = KEY) -> Path:
     """Write one scrape folder `folder/<key>` with *match_lines* match lines and what belongs to them.
 
-    Players, standings and schedule have the proportions of a real season (34 lines per team); standings and
-    matches agree. Memory is that of one series, whatever the size.
+    Up to 54 series of ten teams with their players, standings and the schedule of one season; beyond its lines
+    earlier rounds are added. Standings and matches agree. Memory is that of one series, whatever the size.
     """
     home = folder / key
     home.mkdir(parents=True, exist_ok=True)
@@ -127,19 +128,21 @@ def _series(match_lines: int, seed: int, key: str) -> Iterator[tuple[list[str], 
     dice = random.Random(seed)
     people = [f"{first} {last}" for first, last in islice(names(dice), 4000)]
     scores = _scores()
-    left, number = match_lines, 0
-    while left > 0:
-        number += 1
+    series_count = min(MOST_SERIES, max(1, -(-match_lines // LINES_PER_SERIES)))
+    for number in range(1, series_count + 1):
+        due = match_lines * number // series_count - match_lines * (number - 1) // series_count
         teams = _teams(number, people, dice)
         matches: list[str] = []
         schedule: list[str] = []
         for place, (home, away, day) in enumerate(_draw(teams, number)):
-            schedule.append(_fixture(key, home, away, day))
-            wanted = min(LINES, left - len(matches))
+            if place < ROUNDS * TEAMS_PER_SERIES // 2:
+                schedule.append(_fixture(key, home, away, day))
+            elif len(matches) >= due:
+                break
+            wanted = min(LINES, due - len(matches))
             if wanted > 0:
                 # The last team match may be cut short: the number of lines is exact.
                 matches += _match(key, f"nndz-{_token(seed, number, place)}", home, away, day, wanted, scores, dice)
-        left -= len(matches)
         yield matches, teams, schedule
 
 
@@ -161,13 +164,14 @@ def _teams(number: int, people: list[str], dice: random.Random) -> list[Side]:
 
 
 def _draw(teams: list[Side], number: int) -> Iterator[tuple[Side, Side, date]]:
-    """Answer the fixtures of one series: eighteen weekly rounds on one of three weekdays."""
+    """Answer the fixtures of one series without end: a season of weekly rounds, then rounds on the days between them."""
     ring = list(teams)
     half = len(ring) // 2
-    for round_number in range(2 * (len(ring) - 1)):
-        day = START + timedelta(days=7 * round_number + number % 3)
+    for round_number in count(0):
+        season, week = divmod(round_number, ROUNDS)
+        day = START - timedelta(days=7 * ROUNDS * (season // 7)) + timedelta(days=7 * week + (number % 3 + season) % 7)
         for a, b in zip(ring[:half], reversed(ring[half:]), strict=True):
-            yield (a, b, day) if round_number < len(ring) - 1 else (b, a, day)
+            yield (a, b, day) if week < ROUNDS // 2 else (b, a, day)
         ring = [ring[0], ring[-1], *ring[1:-1]]
 
 
@@ -236,7 +240,7 @@ def _scores() -> list[Score]:
 
 def _token(seed: int, number: int, place: int) -> str:
     """Answer 16 characters that name one team match; different numbers give different characters."""
-    value = (seed % 1000) * 10**10 + number * 1000 + place
+    value = (seed % 1000) * 10**12 + number * 10**6 + place
     characters = []
     for _ in range(13):
         value, rest = divmod(value, len(ALPHABET))

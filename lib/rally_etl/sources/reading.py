@@ -33,7 +33,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise FileFault(f"cannot be read: {error.strerror or error}") from None
-    if not data.strip(b" \t\r\n"):
+    if not data[:BLOCK_BYTES].strip() and not data.strip():
         raise FileFault("is empty (no bytes)")
     _check_encoding(data)
     return data

@@ -41,7 +41,10 @@ left join lateral (
     ) as reasons
 ) as q on true
 left join lateral (
-    select sum(row_count) as held_rows, string_agg(distinct name, ', ') as held_names
+    select
+        sum(row_count) as held_rows,
+        array_to_string((array_agg(name order by row_count desc, name))[1:6], ', ')
+            || case when count(*) > 6 then format(' and %s more', count(*) - 6) else '' end as held_names
     from etl.held_rows
     where run_id = f.run_id and league = f.league and kind = f.kind and reason <> 'repeated'
 ) as h on true
