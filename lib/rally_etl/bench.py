@@ -84,9 +84,13 @@ def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> F
         rows = _dump(engine, folder / "rows.copy")
         figures.floor_s = _timed(engine, lambda connection: _copy_in(connection, folder / "rows.copy"))
         if alternatives:
-            figures.others["pandas to_sql, then merge"] = _timed(engine, lambda connection: _pandas_merge(connection, rows))
+            figures.others["pandas to_sql, then merge"] = _timed(
+                engine, lambda connection: _pandas_merge(connection, rows)
+            )
             run_it = full or lines <= ROW_BY_ROW_LIMIT
-            figures.others["one upsert per row"] = _timed(engine, lambda connection: _row_by_row(connection, rows)) if run_it else None
+            figures.others["one upsert per row"] = (
+                _timed(engine, lambda connection: _row_by_row(connection, rows)) if run_it else None
+            )
         engine.dispose()
     return figures
 
@@ -132,13 +136,17 @@ def import_once() -> None:
     (league,) = sources.read_scrape(settings.root / "scrape", naming.load_leagues(settings.params_dir)).leagues
     with engine.begin() as connection:
         binds = {"run": run_id, "as_of": date(2026, 3, 1), "league": league}
-        connection.execute(sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'scrape', :as_of)"), binds)
+        connection.execute(
+            sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'scrape', :as_of)"), binds
+        )
         connection.execute(sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"), binds)
     steps: dict[str, Callable[[], object]] = {
         "stage": lambda: sources.stage_scrape(engine, settings, run_id),
         "plan": lambda: planning.make_plan(engine, settings, run_id),
         "checks": lambda: checks.run_checks(engine, settings, run_id),
-        "publish": lambda: planning.publish(engine, run_id, [league], lambda made: checks.audit(made, settings, run_id, league)),
+        "publish": lambda: planning.publish(
+            engine, run_id, [league], lambda made: checks.audit(made, settings, run_id, league)
+        ),
         "verify": lambda: planning.verify(engine, run_id, [league]),
     }
     seconds = {}
@@ -189,7 +197,9 @@ def _pandas_merge(connection: sa.Connection, rows: bytes) -> None:
     frame.astype(object).where(frame.notna(), None).to_sql("merge_lines", connection, index=False, chunksize=20_000)
     types = dict(
         connection.execute(
-            sa.text("select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'match_scores'::regclass and attnum > 0")
+            sa.text(
+                "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'match_scores'::regclass and attnum > 0"
+            )
         ).all()
     )
     names = ", ".join(columns)

@@ -16,7 +16,16 @@ from rally_etl.planning.schema import OPERATIONS
 from rally_etl.settings import Settings
 
 DECISIONS = ("GO", "HOLD", "NO-GO")  # from best to worst
-NAMED_LIBRARIES = ("jupyterlab", "papermill", "scrapbook", "pandas", "SQLAlchemy", "psycopg2-binary", "plotly", "msgspec")
+NAMED_LIBRARIES = (
+    "jupyterlab",
+    "papermill",
+    "scrapbook",
+    "pandas",
+    "SQLAlchemy",
+    "psycopg2-binary",
+    "plotly",
+    "msgspec",
+)
 
 Reasons = list[dict[str, Any]]
 
@@ -65,7 +74,13 @@ def require_run(engine: sa.Engine, run_id: str) -> sa.Row:
 
 def set_state(engine: sa.Engine, run_id: str, league: str, state: str) -> None:
     """Move a league of a run to a state."""
-    _write(engine, "update etl.run_leagues set state = :state where run_id = :run and league = :league", run=run_id, league=league, state=state)
+    _write(
+        engine,
+        "update etl.run_leagues set state = :state where run_id = :run and league = :league",
+        run=run_id,
+        league=league,
+        state=state,
+    )
 
 
 def write_approval(engine: sa.Engine, run_id: str, league: str, by: str, why: str) -> None:
@@ -103,7 +118,11 @@ def write_outcome(
 
 def close_run(engine: sa.Engine, run_id: str, exit_code: int | None, codes: dict[str, int]) -> None:
     """Complete the run: its decision is the worst of its leagues', its exit code that decision's unless given."""
-    worst = max((decision or "NO-GO" for decision, _ in decisions(engine, run_id).values()), key=DECISIONS.index, default="NO-GO")
+    worst = max(
+        (decision or "NO-GO" for decision, _ in decisions(engine, run_id).values()),
+        key=DECISIONS.index,
+        default="NO-GO",
+    )
     health = _rows(
         engine,
         "select value from etl.metrics where run_id = :run and league = '*' and stage = 'monitoring' and metric = 'health_score'",
@@ -143,7 +162,11 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
     }
     stages = [
-        {"stage": row.stage, "status": row.status, "seconds": round(row.seconds, 2) if row.seconds is not None else None}
+        {
+            "stage": row.stage,
+            "status": row.status,
+            "seconds": round(row.seconds, 2) if row.seconds is not None else None,
+        }
         for row in _rows(
             engine,
             "select stage, status, cast(extract(epoch from finished_at - started_at) as double precision) as seconds"
@@ -185,11 +208,18 @@ def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:
         faulty = f", {read.bad} faulty" if read.bad else ""
         return f"{read.f} files{faulty}, {read.n:,} records, {read.q:,} quarantined, {planned.n:,} changes planned"
     if stage == "validation":
-        counted = _rows(engine, "select outcome, count(*) as n from etl.check_results where run_id = :run group by 1 order by 1", run=run_id)
+        counted = _rows(
+            engine,
+            "select outcome, count(*) as n from etl.check_results where run_id = :run group by 1 order by 1",
+            run=run_id,
+        )
         return "checks: " + ", ".join(f"{row.n} {row.outcome}" for row in counted) if counted else "no check ran"
     if stage == "gate":
         return ", ".join(f"{league} {decision}" for league, (decision, _) in decisions(engine, run_id).items())
-    wanted = {"baseline": ("*", "user_rows", "user rows guarded"), "monitoring": ("*", "health_score", "health score")}.get(stage)
+    wanted = {
+        "baseline": ("*", "user_rows", "user rows guarded"),
+        "monitoring": ("*", "health_score", "health score"),
+    }.get(stage)
     if wanted:
         found = _rows(
             engine,

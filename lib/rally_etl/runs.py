@@ -70,7 +70,9 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
         run_id = _start(engine, settings, order, scrape)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
         with _closed_whatever_happens(engine, run_id):
-            results = pipeline.run_stages(engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell))
+            results = pipeline.run_stages(
+                engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell)
+            )
             outcomes = _decided(engine, settings, run_id, results)
             for league, outcome in outcomes.items():
                 if outcome.decision == "GO" and not order.dry_run:
@@ -79,7 +81,14 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
             return _finish(engine, settings, run_id, outcomes, order.dry_run)
 
 
-def approve(settings: Settings, run_id: str, by: str, reason: str, leagues: tuple[str, ...] = (), tell: Tell = lambda label, text: None) -> dict[str, Any]:
+def approve(
+    settings: Settings,
+    run_id: str,
+    by: str,
+    reason: str,
+    leagues: tuple[str, ...] = (),
+    tell: Tell = lambda label, text: None,
+) -> dict[str, Any]:
     """Publish the held plans of a run, if live still is what they were made from.
 
     Raises:
@@ -112,7 +121,11 @@ def _tidy(engine: sa.Engine) -> None:
                 " error = 'ended without a result: the process or the machine was stopped' where status = 'running'"
             )
         )
-        keep = set(connection.execute(sa.text("select run_id from etl.runs order by started_at desc limit :n"), {"n": KEPT_PLANS}).scalars())
+        keep = set(
+            connection.execute(
+                sa.text("select run_id from etl.runs order by started_at desc limit :n"), {"n": KEPT_PLANS}
+            ).scalars()
+        )
         kept_plans = {planning.schemas(run_id)[0] for run_id in keep}
         found = connection.execute(
             sa.text(r"select nspname from pg_namespace where nspname like 'plan\_2%' or nspname like 'candidate\_2%'")
@@ -131,7 +144,13 @@ def _start(engine: sa.Engine, settings: Settings, order: Order, scrape: Scrape) 
                 "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid)"
                 " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid())"
             ),
-            {"run": run_id, "source": source, "as_of": order.as_of, "dry_run": order.dry_run, "versions": ledger.versions()},
+            {
+                "run": run_id,
+                "source": source,
+                "as_of": order.as_of,
+                "dry_run": order.dry_run,
+                "versions": ledger.versions(),
+            },
         )
         connection.execute(
             sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
@@ -172,7 +191,11 @@ def _decided(
         return {league: Outcome(decision, reasons) for league, (decision, reasons) in leagues.items()}
     except EvidenceMissing as missing:
         stage = broken.stage if broken else "gate"
-        reason = _reason("run_is_complete", stage, f"{missing}; nothing was published. See the notebook of the stage, then run the scrape again")
+        reason = _reason(
+            "run_is_complete",
+            stage,
+            f"{missing}; nothing was published. See the notebook of the stage, then run the scrape again",
+        )
         return {league: Outcome("NO-GO", [reason, *reasons]) for league, (_, reasons) in leagues.items()}
 
 
@@ -188,16 +211,32 @@ def _publish_league(engine: sa.Engine, settings: Settings, run_id: str, league: 
         return
     except sa.exc.DBAPIError as error:
         outcome.decision, outcome.failed = "NO-GO", True
-        outcome.reasons.insert(0, _reason("database_answers", "publish", f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"))
+        outcome.reasons.insert(
+            0,
+            _reason(
+                "database_answers",
+                "publish",
+                f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again",
+            ),
+        )
         return
     if problems:
         outcome.failed = True
-        outcome.reasons.insert(0, _reason("live_equals_candidate", "verify", f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now"))
+        outcome.reasons.insert(
+            0,
+            _reason(
+                "live_equals_candidate",
+                "verify",
+                f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now",
+            ),
+        )
     else:
         ledger.set_state(engine, run_id, league, "verified")
 
 
-def _finish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool) -> dict[str, Any]:
+def _finish(
+    engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool
+) -> dict[str, Any]:
     """Write the outcome to the ledger and the report; answer the run's document."""
     from rally_etl.reporting import write_report
 
@@ -227,5 +266,9 @@ def _tell_stage(engine: sa.Engine, run_id: str, event: pipeline.StageEvent, tell
     if event.status == "running":
         tell(event.stage, "…")
         return
-    facts = ledger.stage_facts(engine, run_id, event.stage) if event.status == "completed" else f"{event.status}: {event.error}"
+    facts = (
+        ledger.stage_facts(engine, run_id, event.stage)
+        if event.status == "completed"
+        else f"{event.status}: {event.error}"
+    )
     tell(event.stage, f"{facts}  {event.seconds:.1f} s")

@@ -40,7 +40,9 @@ def runs(
         print_json({"runs": found})
         return
     for row in found:
-        typer.echo(f"{row['run_id']}  {row['decision']:6}  {row['leagues']}  {row['source']}{'  dry run' if row['dry_run'] else ''}")
+        typer.echo(
+            f"{row['run_id']}  {row['decision']:6}  {row['leagues']}  {row['source']}{'  dry run' if row['dry_run'] else ''}"
+        )
     typer.echo("* published" if found else "no run yet: make etl-run", err=True)
 
 
@@ -70,7 +72,9 @@ def show(
     for key, found in document["leagues"].items():
         for name, counts in found["plan"].items():
             if any(count for operation, count in counts.items() if operation != "unchanged"):
-                typer.echo(f"{key}  {name:16}" + "  ".join(f"{operation} {count:>8,}" for operation, count in counts.items()))
+                typer.echo(
+                    f"{key}  {name:16}" + "  ".join(f"{operation} {count:>8,}" for operation, count in counts.items())
+                )
     for change in changes or ():
         typer.echo(f"{change['operation']:10} {change['id']:>8}  {change['what']}")
 

@@ -17,14 +17,26 @@ PARAMS_KEYS = ("source", "leagues", "as_of", "dry_run")
 
 
 def run(
-    source: Annotated[Path | None, typer.Option(help="The scrape folder: DIR/<LEAGUE>/<kind>.json.", metavar="DIR")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="The next week of a made-up season, with made-up users.")] = False,
+    source: Annotated[
+        Path | None, typer.Option(help="The scrape folder: DIR/<LEAGUE>/<kind>.json.", metavar="DIR")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="The next week of a made-up season, with made-up users.")
+    ] = False,
     league: Annotated[list[str] | None, typer.Option(help="Only this league; may be repeated.", metavar="KEY")] = None,
-    params: Annotated[Path | None, typer.Option(help="YAML with source, leagues, as_of, dry_run.", metavar="FILE")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")] = False,
-    as_of: Annotated[str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")] = "",
+    params: Annotated[
+        Path | None, typer.Option(help="YAML with source, leagues, as_of, dry_run.", metavar="FILE")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")
+    ] = False,
+    as_of: Annotated[
+        str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
+    ] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")
+    ] = False,
 ) -> None:
     """Import a scrape: baseline, import, validation, integration, monitoring, gate; publish the leagues that are GO.
 
@@ -87,7 +99,9 @@ def _order(
     given = _read_params(params) if params else {}
     source = source or (Path(given["source"]) if "source" in given else None)
     if sample == bool(source):
-        raise UsageError("a run needs one source; nothing was read\nhint: --source DIR, or --sample for a made-up season")
+        raise UsageError(
+            "a run needs one source; nothing was read\nhint: --source DIR, or --sample for a made-up season"
+        )
     day = as_of or str(given.get("as_of", ""))
     if sample:
         from rally_etl.sample.weeks import next_week
@@ -114,12 +128,18 @@ def _read_params(path: Path) -> dict:
     try:
         given = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {str(error).splitlines()[0]}; nothing was read\nhint: YAML with {', '.join(PARAMS_KEYS)}") from None
+        raise UsageError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}; nothing was read\nhint: YAML with {', '.join(PARAMS_KEYS)}"
+        ) from None
     unknown = sorted(set(given) - set(PARAMS_KEYS)) if isinstance(given, dict) else ["a list or text at the top"]
     if unknown:
-        raise UsageError(f"{path} holds {', '.join(unknown)}; nothing was read\nhint: its keys are {', '.join(PARAMS_KEYS)}")
+        raise UsageError(
+            f"{path} holds {', '.join(unknown)}; nothing was read\nhint: its keys are {', '.join(PARAMS_KEYS)}"
+        )
     if not isinstance(given.get("leagues", []), list) or not isinstance(given.get("dry_run", False), bool):
-        raise UsageError(f"{path}: leagues is a list, dry_run is true or false; nothing was read\nhint: leagues: [NSTF]")
+        raise UsageError(
+            f"{path}: leagues is a list, dry_run is true or false; nothing was read\nhint: leagues: [NSTF]"
+        )
     return given
 
 

@@ -52,7 +52,10 @@ class Terminal:
         for league, found in document["leagues"].items():
             changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
             state = "published" if found["published"] else "not published"
-            print(f"  {league}  {found['decision']}, {changes:,} changes {state}, {found['quarantined']:,} records quarantined", file=sys.stderr)
+            print(
+                f"  {league}  {found['decision']}, {changes:,} changes {state}, {found['quarantined']:,} records quarantined",
+                file=sys.stderr,
+            )
             telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]
             for reason in telling[:SHOWN_REASONS]:
                 print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=sys.stderr)
@@ -75,12 +78,18 @@ def print_json(document: Any) -> None:
 
 
 def _hints(document: dict[str, Any]) -> list[str]:
-    held = [league for league, found in document["leagues"].items() if found["decision"] == "HOLD" and not found["published"]]
+    held = [
+        league
+        for league, found in document["leagues"].items()
+        if found["decision"] == "HOLD" and not found["published"]
+    ]
     hints = []
     if held and not document["dry_run"]:
         hints.append(f"rally-etl approve {document['run_id']} --by WHO --reason TEXT publishes {', '.join(held)}")
     if document["decision"] == "NO-GO":
-        hints.append("live tables of a NO-GO league are as they were; mend what the reasons name and run the scrape again")
+        hints.append(
+            "live tables of a NO-GO league are as they were; mend what the reasons name and run the scrape again"
+        )
     return hints
 
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 UNTOLD = ("updated_at", "created_at", "_op", "_leagues")
 
 
-def changes(
-    engine: sa.Engine, run_id: str, table: str, league: str | None = None, limit: int = 200
-) -> pd.DataFrame:
+def changes(engine: sa.Engine, run_id: str, table: str, league: str | None = None, limit: int = 200) -> pd.DataFrame:
     """Changes of one table, the newest ids first.
 
     Returns:
@@ -52,7 +50,11 @@ def changes(
 
 def _told(before: dict | None, after: dict) -> str:
     if before is None:
-        return ", ".join(f"{name}: {_text(value)}" for name, value in after.items() if name not in (*UNTOLD, "id") and value is not None)
+        return ", ".join(
+            f"{name}: {_text(value)}"
+            for name, value in after.items()
+            if name not in (*UNTOLD, "id") and value is not None
+        )
     return ", ".join(
         f"{name}: {_text(before.get(name))} → {_text(value)}"
         for name, value in after.items()

@@ -41,12 +41,15 @@ def plan_matches(scene: Scene, orientation: str) -> None:
     """
     connection = scene.connection
     binds = {"league": scene.league.key, "league_id": scene.league_id}
-    for name in ("fixtures", "spellings"):
+    for name in ("fixtures", "spellings", "repeated"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
+    connection.execute(sa.text("create temporary table repeated (record_hash uuid primary key) on commit drop"))
     lines = _lines_sql(scene, orientation)
     table = scene.catalog["match_scores"]
     _write_fixtures(scene)
     if not _has_lines(scene):
+        if _set_repeated_aside(scene):
+            lines = f"select * from ({lines}) as w where w.record_hash not in (select record_hash from repeated)"
         plan_changes(connection, table, Wanted(lines, _VALUES, join="false"), scene.league.key, binds)
         return
     # Not a temporary table: PostgreSQL compares a season of lines on several cores only into an ordinary one.
@@ -65,6 +68,9 @@ def plan_matches(scene: Scene, orientation: str) -> None:
         binds,
     )
     connection.execute(sa.text("analyze changed_lines"))
+    # of two records with one match id at most one can be what live says, so the other is among the changed
+    if _set_repeated_aside(scene, "and match_id in (select tenniscores_match_id from changed_lines)"):
+        connection.execute(sa.text("delete from changed_lines where record_hash in (select record_hash from repeated)"))
     if connection.execute(sa.text("select exists (select from changed_lines where live_id is null)")).scalar():
         connection.execute(sa.text(read("lines_by_content")), binds)
     wanted = "select w.*, w.live_id as id from changed_lines as w"
@@ -84,12 +90,14 @@ def plan_matches(scene: Scene, orientation: str) -> None:
 
 
 def _has_lines(scene: Scene) -> bool:
-    return connection_scalar(scene, "select exists (select from public.match_scores where league_id = :league_id)")
+    return _scalar(scene, "select exists (select from public.match_scores where league_id = :league_id)")
 
 
-def connection_scalar(scene: Scene, sql: str) -> bool:
+def _scalar(scene: Scene, sql: str) -> bool:
     """One value asked about the scene's league."""
-    return scene.connection.execute(sa.text(sql), {"league": scene.league.key, "league_id": scene.league_id}).scalar_one()
+    return scene.connection.execute(
+        sa.text(sql), {"league": scene.league.key, "league_id": scene.league_id}
+    ).scalar_one()
 
 
 def _write_fixtures(scene: Scene) -> None:
@@ -122,40 +130,41 @@ def _lines_sql(scene: Scene, orientation: str) -> str:
         for name in _PLAYERS:
             joins += f"left join spellings as {name} on {name}.printed = s.{name}\n"
             parts[name] = f"coalesce({name}.live, s.{name})"
-    without = ""
-    doubled = _doubled_lines(scene)
-    if doubled:
-        scene.held["match_scores", "repeated", "a match id printed again in another record"] += doubled
-        without = "and s.record_hash not in (select record_hash from doubled)"
     scores = "s.scores" if orientation == "home" else "s.scores_swapped"
-    return read("lines").format(**parts, scores=scores, person_joins=joins, without=without)
+    return read("lines").format(**parts, scores=scores, person_joins=joins)
 
 
-def _doubled_lines(scene: Scene) -> int:
-    """Set aside all but one of the records that share a match id but not their bytes; return how many."""
-    scene.connection.execute(sa.text("drop table if exists pg_temp.doubled"))
-    made = scene.connection.execute(
+def _set_repeated_aside(scene: Scene, among: str = "") -> int:
+    """Find all but one of the records that share a match id, so that they are not taken; return how many.
+
+    Args:
+        among: SQL condition that narrows the match ids looked at.
+    """
+    scene.connection.execute(sa.text("truncate repeated"))
+    found = scene.connection.execute(
         sa.text(
-            """
-            create temporary table doubled on commit drop as
+            f"""
+            insert into repeated
             select record_hash from (
                 select record_hash, row_number() over (partition by match_id order by winner is null, record_hash) as number
                 from etl.staged_match_scores
                 where league = :league and match_id in (
                     select match_id from etl.staged_match_scores
-                    where league = :league and match_id is not null group by match_id having count(*) > 1
+                    where league = :league {among} and match_id is not null group by match_id having count(*) > 1
                 )
-            ) as repeated where number > 1
+            ) as each where number > 1
             """
         ),
         {"league": scene.league.key},
-    )
-    return made.rowcount if made.rowcount > 0 else 0
+    ).rowcount
+    if found:
+        scene.held["match_scores", "repeated", "a match id printed again in another record"] += found
+    return found
 
 
 def _spells_ids_differently(scene: Scene) -> bool:
     """Whether lines or rosters of the league use more than one prefix of player ids (domain.md 2.1)."""
-    return connection_scalar(
+    return _scalar(
         scene,
         """
         select count(distinct prefix) > 1 from (
@@ -169,7 +178,9 @@ def _spells_ids_differently(scene: Scene) -> bool:
 
 def _write_spellings(scene: Scene) -> None:
     """Printed player id -> the id under which live knows the same person, where the two differ."""
-    printed = " union ".join(f"select {name} as printed from etl.staged_match_scores where league = :league" for name in _PLAYERS)
+    printed = " union ".join(
+        f"select {name} as printed from etl.staged_match_scores where league = :league" for name in _PLAYERS
+    )
     scene.connection.execute(
         sa.text(
             f"""

@@ -74,7 +74,10 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
             published = connection.execute(sa.text(_EVER_PUBLISHED), binds).scalar_one()
             is_new = not leagues.get(league).known and not published
             measures[league]["league_unknown"] = measure(
-                int(is_new), [f"params/leagues/{league}.yaml does not exist; a generic grammar read its team names"] if is_new else []
+                int(is_new),
+                [f"params/leagues/{league}.yaml does not exist; a generic grammar read its team names"]
+                if is_new
+                else [],
             )
         return measures
 
@@ -98,13 +101,16 @@ def league_ids(connection: sa.Connection, settings: Settings) -> dict[str, int]:
 
 _EVER_PUBLISHED = "select exists (select from etl.run_leagues where league = :league and published_at is not null)"
 
+
 def _user_rows(connection: sa.Connection) -> int:
     """Rows of all tables that no import writes."""
     names = connection.execute(
         sa.text("select tablename from pg_tables where schemaname = 'public' and not tablename = any(:imported)"),
         {"imported": list(IMPORTED)},
     ).scalars()
-    return sum(connection.execute(sa.text(f"select count(*) from {quote('public', name)}")).scalar_one() for name in names)
+    return sum(
+        connection.execute(sa.text(f"select count(*) from {quote('public', name)}")).scalar_one() for name in names
+    )
 
 
 def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
@@ -140,7 +146,9 @@ def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
         "empty_kinds": measure(len(empty), empty),
         "held_share": _largest(usable, "held_rows", "staged", "held_names"),
         "volume_drop_share": measure(
-            max((1 - file["staged"] / file["staged_last"] for file in usable if file["staged_last"]), default=0.0) if shrunk else 0.0,
+            max((1 - file["staged"] / file["staged_last"] for file in usable if file["staged_last"]), default=0.0)
+            if shrunk
+            else 0.0,
             shrunk,
         ),
     }
@@ -157,7 +165,9 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
     row = connection.execute(sa.text(read("team_measures")), binds).one()
     before = row.active_before
     kept = connection.execute(sa.text("select count(*) from kept_dates where league = :league"), binds).scalar_one()
-    kept_detail = [f"{kept:,} known lines are printed with a later date that the schedule does not support; live keeps theirs"]
+    kept_detail = [
+        f"{kept:,} known lines are printed with a later date that the schedule does not support; live keeps theirs"
+    ]
     changes = connection.execute(
         sa.text(
             "select coalesce(sum(cast(op.value as integer)), 0) from etl.run_leagues as l"

@@ -118,7 +118,9 @@ def _record(connection: sa.Connection, run_id: str, scene: teams.Scene) -> None:
     """Write what the plan of one league amounts to into the ledger."""
     binds = {"run": run_id, "league": scene.league.key}
     connection.execute(
-        sa.text("update etl.run_leagues set plan_counts = cast(:counts as jsonb), plan_hash = :hash where run_id = :run and league = :league"),
+        sa.text(
+            "update etl.run_leagues set plan_counts = cast(:counts as jsonb), plan_hash = :hash where run_id = :run and league = :league"
+        ),
         binds
         | {
             "counts": json.dumps(plan_counts(connection, scene.catalog, scene.league.key, scene.league_id)),
@@ -132,7 +134,10 @@ def _record(connection: sa.Connection, run_id: str, scene: teams.Scene) -> None:
                 "insert into etl.held_rows (run_id, league, kind, reason, name, row_count)"
                 " values (:run, :league, :kind, :reason, :name, :count)"
             ),
-            [binds | {"kind": kind, "reason": why, "name": name, "count": count} for (kind, why, name), count in scene.held.items()],
+            [
+                binds | {"kind": kind, "reason": why, "name": name, "count": count}
+                for (kind, why, name), count in scene.held.items()
+            ],
         )
 
 
@@ -149,14 +154,18 @@ def plan_counts(
             continue
         found = dict(
             connection.execute(
-                sa.text(f"select _op, count(*) from {quote(name)} where :league = any(_leagues) group by _op"), {"league": league}
+                sa.text(f"select _op, count(*) from {quote(name)} where :league = any(_leagues) group by _op"),
+                {"league": league},
             ).all()
         )
         live = connection.execute(
-            sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"), {"league_id": league_id}
+            sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"),
+            {"league_id": league_id},
         ).scalar_one()
         touched = found.get("update", 0) + found.get("deactivate", 0)
-        counts[name] = {operation: found.get(operation, 0) for operation in schema.OPERATIONS} | {"unchanged": live - touched}
+        counts[name] = {operation: found.get(operation, 0) for operation in schema.OPERATIONS} | {
+            "unchanged": live - touched
+        }
     return counts
 
 

@@ -88,12 +88,18 @@ def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dic
     )
     plan = schemas(run_id)[0]
     if not connection.execute(sa.text("select to_regnamespace(:plan)"), {"plan": quote(plan)}).scalar():
-        raise PlanIsStale(f"the plan of run {run_id} is no longer kept; nothing was written\nhint: run the scrape again")
+        raise PlanIsStale(
+            f"the plan of run {run_id} is no longer kept; nothing was written\nhint: run the scrape again"
+        )
     for key in keys:
         if key not in recorded:
-            raise RallyEtlError(f"league {key} of run {run_id} is published already or was not planned; nothing was written")
+            raise RallyEtlError(
+                f"league {key} of run {run_id} is published already or was not planned; nothing was written"
+            )
         if recorded[key] != planning.plan_hash(connection, run_id, catalog, key):
-            raise PlanIsStale(f"the plan of {key} is not the one that was decided on; nothing was written\nhint: run the scrape again")
+            raise PlanIsStale(
+                f"the plan of {key} is not the one that was decided on; nothing was written\nhint: run the scrape again"
+            )
 
 
 class _Rows:
@@ -146,7 +152,9 @@ class _Rows:
             return 0
         names = [name for name in self.table.column_names if name != "id"]
         flags = ", ".join(f"bool_or(p.{quote(name)} is distinct from b.{quote(name)})" for name in names)
-        differs = connection.execute(sa.text(f"select {flags} from {self.after} as p join {self.before} as b using (id)")).one()
+        differs = connection.execute(
+            sa.text(f"select {flags} from {self.after} as p join {self.before} as b using (id)")
+        ).one()
         changed = [name for name, is_changed in zip(names, differs, strict=True) if is_changed]
         written = connection.execute(
             sa.text(
@@ -164,13 +172,17 @@ class _Rows:
             return 0
         columns = ", ".join(quote(name) for name in self.table.column_names)
         written = connection.execute(
-            sa.text(f"insert into {self.live} ({columns}) select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"),
+            sa.text(
+                f"insert into {self.live} ({columns}) select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"
+            ),
             self.binds,
         ).rowcount
         return self._exactly(written, due, "inserted")
 
     def _count(self, connection: sa.Connection, condition: str) -> int:
-        return connection.execute(sa.text(f"select count(*) from {self.after} as p where {condition} and {self.due}"), self.binds).scalar_one()
+        return connection.execute(
+            sa.text(f"select count(*) from {self.after} as p where {condition} and {self.due}"), self.binds
+        ).scalar_one()
 
     def _exactly(self, written: int, due: int, verb: str) -> int:
         if written != due:

@@ -257,7 +257,9 @@ def _without_key_conflicts(
 ) -> list[TeamKey]:
     """Leave out teams that a unique key of the database met cannot hold beside another (domain.md 1.0, 2); they are held."""
     one_per_series = [
-        key.name for key in scene.catalog["teams"].unique_keys if set(key.columns) == {"club_id", "series_id", "league_id"}
+        key.name
+        for key in scene.catalog["teams"].unique_keys
+        if set(key.columns) == {"club_id", "series_id", "league_id"}
     ]
     if not one_per_series:
         return new

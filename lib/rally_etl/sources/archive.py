@@ -11,7 +11,6 @@ import pyarrow as pa  # carries zstd (level 1): a scrape shrinks about tenfold f
 from rally_etl.errors import RallyEtlError
 
 
-
 def sha256_of(data: bytes) -> str:
     """Hex digest under which the archive keeps the bytes."""
     return hashlib.sha256(data).hexdigest()
@@ -39,7 +38,9 @@ def keep(archive: Path, data: bytes, sha256: str) -> Path:
         part.replace(path)
     except (OSError, pa.ArrowException) as error:
         part.unlink(missing_ok=True)
-        raise RallyEtlError(f"the archive {archive} cannot be written: {error}; nothing was staged\nhint: free space or check permissions") from error
+        raise RallyEtlError(
+            f"the archive {archive} cannot be written: {error}; nothing was staged\nhint: free space or check permissions"
+        ) from error
     return path
 
 

@@ -31,7 +31,9 @@ def stage_scrape(
     in one transaction of its own.
     """
     with engine.connect() as connection:
-        source = connection.execute(sa.text("select source from etl.runs where run_id = :run"), {"run": run_id}).scalar_one()
+        source = connection.execute(
+            sa.text("select source from etl.runs where run_id = :run"), {"run": run_id}
+        ).scalar_one()
         wanted = connection.execute(
             sa.text("select league from etl.run_leagues where run_id = :run order by league"), {"run": run_id}
         ).scalars()
@@ -42,7 +44,12 @@ def stage_scrape(
             facts = _stage_file(connection, settings, file, leagues, rules)
             connection.execute(
                 _INSERT_FILE,
-                {"run": run_id, "league": file.league, "kind": file.kind, "path": f"{file.path.parent.name}/{file.path.name}"}
+                {
+                    "run": run_id,
+                    "league": file.league,
+                    "kind": file.kind,
+                    "path": f"{file.path.parent.name}/{file.path.name}",
+                }
                 | facts,
             )
         if on_file:
@@ -74,7 +81,18 @@ def _stage_file(
     connection: sa.Connection, settings: Settings, file: SourceFile, leagues: Leagues, rules: str
 ) -> dict[str, object]:
     facts: dict[str, object] = dict.fromkeys(
-        ("sha256", "size_bytes", "records", "staged", "quarantined", "faults", "votes_home", "votes_away", "orientation", "season")
+        (
+            "sha256",
+            "size_bytes",
+            "records",
+            "staged",
+            "quarantined",
+            "faults",
+            "votes_home",
+            "votes_away",
+            "orientation",
+            "season",
+        )
     )
     facts |= {"ruleset": rules, "fault": None}
     try:
@@ -92,9 +110,7 @@ def _stage_file(
     return facts
 
 
-def _stage_records(
-    connection: sa.Connection, key: staging.FileKey, data: bytes, leagues: Leagues
-) -> dict[str, object]:
+def _stage_records(connection: sa.Connection, key: staging.FileKey, data: bytes, leagues: Leagues) -> dict[str, object]:
     league: League = leagues.get(key.league)
     staged = staging.staged_before(connection, key)
     if staged is None:

@@ -29,7 +29,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
             raise FileFault("is not a plain file")
         size = path.stat().st_size
         if size > max_bytes:
-            raise FileFault(f"is {size / 2**20:,.0f} MiB; the limit is {max_bytes / 2**20:,.0f} MiB (RALLY_MAX_FILE_MIB)")
+            raise FileFault(
+                f"is {size / 2**20:,.0f} MiB; the limit is {max_bytes / 2**20:,.0f} MiB (RALLY_MAX_FILE_MIB)"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise FileFault(f"cannot be read: {error.strerror or error}") from None
@@ -71,7 +73,9 @@ def _check_encoding(data: bytes) -> None:
             decoder.decode(block, final=start + BLOCK_BYTES >= len(data))
         except UnicodeDecodeError as error:
             at = start + error.start
-            raise FileFault(f"is not UTF-8: byte 0x{data[min(at, len(data) - 1)]:02x} near position {at:,}; save it as UTF-8") from None
+            raise FileFault(
+                f"is not UTF-8: byte 0x{data[min(at, len(data) - 1)]:02x} near position {at:,}; save it as UTF-8"
+            ) from None
 
 
 def _beginning(data: bytes) -> str:

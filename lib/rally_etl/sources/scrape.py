@@ -54,7 +54,9 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
         UsageError: the folder is missing or holds no league, or a wanted league is not in it.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; nothing was read\nhint: give the folder that holds <LEAGUE>/players.json")
+        raise UsageError(
+            f"{folder} is not a folder; nothing was read\nhint: give the folder that holds <LEAGUE>/players.json"
+        )
     files: list[SourceFile] = []
     ignored: list[str] = []
     for league_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
@@ -64,13 +66,17 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
             raise UsageError(f"{folder} holds two folders of league {key}; nothing was read\nhint: keep one of them")
         files.extend(found)
     if not files:
-        raise UsageError(f"{folder} holds no file of any league; nothing was read\nhint: files are <LEAGUE>/<kind>.json, kinds: {', '.join(sorted(set(KIND_OF_STEM)))}")
+        raise UsageError(
+            f"{folder} holds no file of any league; nothing was read\nhint: files are <LEAGUE>/<kind>.json, kinds: {', '.join(sorted(set(KIND_OF_STEM)))}"
+        )
     if wanted:
         keys = {leagues.canonical(name) or name.upper() for name in wanted}
         missing = keys - {file.league for file in files}
         if missing:
             have = ", ".join(dict.fromkeys(file.league for file in files))
-            raise UsageError(f"{folder} holds nothing of {', '.join(sorted(missing))}; nothing was read\nhint: it holds {have}")
+            raise UsageError(
+                f"{folder} holds nothing of {', '.join(sorted(missing))}; nothing was read\nhint: it holds {have}"
+            )
         files = [file for file in files if file.league in keys]
     return Scrape(folder, tuple(files), tuple(ignored))
 
@@ -84,7 +90,8 @@ def _league_files(key: str, folder: Path, ignored: list[str]) -> list[SourceFile
         else:
             by_kind.setdefault(kind, []).append(path)
     return [
-        SourceFile(key, kind, paths[0], _twice(kind, paths) if len(paths) > 1 else None) for kind, paths in by_kind.items()
+        SourceFile(key, kind, paths[0], _twice(kind, paths) if len(paths) > 1 else None)
+        for kind, paths in by_kind.items()
     ]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 16  # the first half of a record's SHA-256 names it
 MAX_TEXT_CHARS = 255  # what the live varchar columns hold
-CHUNK_CHARS = 1 << 20
+CHUNK_CHARS = 1 << 16  # what a socket takes at once: the server writes one block while the next is parsed
 SPOOL_BYTES = 16 * 1024 * 1024
 REPEATED = Quarantined("duplicate_record", ())
 
@@ -65,9 +65,7 @@ def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], p
     """
     known = _known_hashes(connection, key)
     if not known:
-        connection.execute(
-            sa.text(f"delete from {_table(key.kind)} where league = :league"), {"league": key.league}
-        )
+        connection.execute(sa.text(f"delete from {_table(key.kind)} where league = :league"), {"league": key.league})
     reader = _Reader(key.league, records, parser, known)
     with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as quarantine:
         columns = ("league", "record_hash", "record_no", *parser.columns)
@@ -82,8 +80,9 @@ def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], p
         )
         names = ("sha256", "ruleset", "league", "kind", "record_no", "reason", "faults", "original")
         _copy(connection, "etl.quarantine", names, quarantine)
-    _delete_gone(connection, key, known - reader.seen)
-    staged = Staged(len(records), len(reader.staged), len(records) - len(reader.staged))
+    _delete_gone(connection, key, reader.gone)
+    count = len(reader.kept) + len(reader.staged)
+    staged = Staged(len(records), count, len(records) - count)
     connection.execute(
         sa.text(
             """
@@ -99,7 +98,7 @@ def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], p
             "records": staged.records,
             "staged": staged.staged,
             "quarantined": staged.quarantined,
-            "hashes": b"".join(reader.staged),
+            "hashes": b"".join((*reader.kept, *reader.staged)),
         },
     )
     connection.execute(sa.text(f"analyze {_table(key.kind)}"))
@@ -107,38 +106,47 @@ def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], p
 
 
 class _Reader:
-    """Parses the records that are not known yet; remembers which digests the file holds and which were staged."""
+    """Tells the records that are new from those that are known by their digests, and parses the new ones.
+
+    ``known`` are the digests that the staged tables hold; ``kept`` those of them that the file still has; ``staged``
+    the digests of new records that became rows.
+    """
 
     def __init__(self, league: str, records: list[msgspec.Raw], parser: RecordParser, known: set[bytes]):
-        self.league, self.records, self.parser, self.known = league, records, parser, known
-        self.seen: set[bytes] = set()
+        self.league, self.records, self.parser = league, records, parser
+        sha256 = hashlib.sha256
+        self.digests = [sha256(record).digest()[:DIGEST_BYTES] for record in records]
+        # the first of several records with the same bytes counts
+        self.first = dict(zip(reversed(self.digests), range(len(records) - 1, -1, -1), strict=True))
+        self.kept = known & self.first.keys()
+        self.gone = known - self.kept
         self.staged: list[bytes] = []
-        self.aside: dict[bytes, Quarantined] = {}
 
     def new_rows(self, key: FileKey, quarantine: IO[bytes]) -> Iterator[str]:
         """COPY lines of the new staged rows; quarantined records go to *quarantine* as COPY lines."""
-        seen, known, staged, parse = self.seen, self.known, self.staged.append, self.parser.parse
-        sha256, league = hashlib.sha256, self.league
-        for number, record in enumerate(self.records):
-            digest = sha256(record).digest()[:DIGEST_BYTES]
-            if digest in seen:
-                # damage that comes 7,537 times is damage each time, not a repetition
-                _put_aside(quarantine, key, number, self.aside.get(digest, REPEATED), record)
+        parse, staged, league, kept = self.parser.parse, self.staged.append, self.league, self.kept
+        aside: dict[bytes, Quarantined] = {}
+        for digest, number in reversed(self.first.items()):
+            if digest in kept:
                 continue
-            seen.add(digest)
-            if digest in known:
-                staged(digest)
-                continue
-            rows = parse(record)
+            rows = parse(self.records[number])
             if not isinstance(rows, Quarantined):
-                lines, too_long = _copy_lines(f"{league}\t{digest.hex()}\t{number}\t", rows)
-                if not too_long:
+                lines, is_too_long = _copy_lines(f"{league}\t{digest.hex()}\t{number}\t", rows)
+                if not is_too_long:
                     staged(digest)
                     yield lines
                     continue
                 rows = _too_long(self.parser.columns, rows)
-            self.aside[digest] = rows
-            _put_aside(quarantine, key, number, rows, record)
+            aside[digest] = rows
+            _put_aside(quarantine, key, number, rows, self.records[number])
+        if len(self.first) < len(self.digests):
+            self._put_repeated_aside(key, quarantine, aside)
+
+    def _put_repeated_aside(self, key: FileKey, quarantine: IO[bytes], aside: dict[bytes, Quarantined]) -> None:
+        """Damage that comes 7,537 times is damage each time; anything else the second time is a repetition."""
+        for number, digest in enumerate(self.digests):
+            if self.first[digest] != number:
+                _put_aside(quarantine, key, number, aside.get(digest, REPEATED), self.records[number])
 
 
 def _copy_lines(head: str, rows: list[tuple[str | None, ...]]) -> tuple[str, bool]:
@@ -153,7 +161,9 @@ def _copy_lines(head: str, rows: list[tuple[str | None, ...]]) -> tuple[str, boo
 
 def _too_long(columns: tuple[str, ...], rows: list[tuple[str | None, ...]]) -> Quarantined:
     faults = [
-        Fault(column, f"{value[:60]}…", f"has {len(value):,} characters, {MAX_TEXT_CHARS} is the most a live column holds")
+        Fault(
+            column, f"{value[:60]}…", f"has {len(value):,} characters, {MAX_TEXT_CHARS} is the most a live column holds"
+        )
         for row in rows
         for column, value in zip(columns, row, strict=True)
         if value and len(value) > MAX_TEXT_CHARS

@@ -21,4 +21,4 @@ join names as h
 join names as a
     on a.league = :league and a.kind = 'match_scores' and a.printed = s.away_team and a.series = coalesce(s.series, '')
 {person_joins}
-where s.league = :league and h.team_id is not null and a.team_id is not null {without}
+where s.league = :league and h.team_id is not null and a.team_id is not null
