@@ -17,6 +17,10 @@ LEAGUE ?=
 PARAMS ?=
 DRY_RUN ?=
 PORT ?= 8000
+LAB_PORT ?= 8888
+# Messages between page and kernel are encrypted; the list of extensions would ask the network.
+LAB := --MappingKernelManager.transport_encryption=required --LabApp.extension_manager=readonly \
+	$(if $(filter 0,$(shell id -u)),--allow-root)
 RUN := $(if $(SOURCE),--source "$(SOURCE)",--sample) $(foreach key,$(LEAGUE),--league $(key)) \
 	$(if $(PARAMS),--params "$(PARAMS)") $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
 
@@ -32,8 +36,8 @@ test: $(VENV)/.dev  ## Run the tests and the notebooks
 test-all: $(VENV)/.dev  ## Run the slow tests too
 	@$(PYTEST) $(NBVAL) tests
 
-lab: $(VENV)/.run  ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --MappingKernelManager.transport_encryption=required notebooks
+lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
+	@$(BIN)/jupyter lab $(LAB) --port $(LAB_PORT) notebooks
 
 bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
 	@$(BIN)/python -m rally_etl.bench $(BENCH)
@@ -41,7 +45,7 @@ bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines again
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed
 
-serve: $(VENV)/.run  ## Serve the reports on http://localhost:8000 (PORT=)
+serve: $(VENV)/.run  ## Serve the reports on http://localhost:8000 (PORT=8000)
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory reports $(PORT)
 
 clean:  ## Stop the embedded server; remove .venv, caches and, with CONFIRM=yes, the database and the reports too
@@ -65,7 +69,8 @@ check-style: $(VENV)/.dev  ## Say what format would change, and what it cannot
 # The stamps are older than the locks when a lock has changed: the next target installs what is missing.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or later is needed\nhint: make PYTHON=python3.11")'
-	@echo "making $(VENV)" && $(PYTHON) -m venv $(VENV)
+	@echo "making $(VENV)" && $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot make $(VENV)"; echo "hint: on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "installing what a run needs, a minute" && $(PIP) install --require-hashes -r requirements.txt

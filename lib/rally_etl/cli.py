@@ -21,6 +21,7 @@ Import league scrapes as audited plans: nothing that users see changes before th
 Begin with:
   rally-etl run --sample         a whole run on a made-up season
   rally-etl run --source DIR     a run on a scrape folder, DIR/<LEAGUE>/<kind>.json
+  rally-etl show RUN             what a run decided, why, and what it changed
 
 DATABASE_URL names the PostgreSQL database (15 or later); without it an embedded server is started on demand.
 """
@@ -59,14 +60,19 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Options of every subcommand; the text of `--help` is ABOUT."""
 
 
 @app.command()
 def sample(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made if missing.")]) -> None:
-    """Write the sample season: DIR/week-1, week-2, week-3, each a scrape folder of two leagues."""
+    """Write the sample season: three scrape folders.
+
+    DIR/week-1, DIR/week-2 and DIR/week-3, two leagues each; the same season every time.
+    """
     from rally_etl.sample import season
 
     for week in season.write(folder):

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rally_etl import __version__
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.errors import UsageError
+from rally_etl.planning.headlines import headlines
 from rally_etl.planning.schema import OPERATIONS
 from rally_etl.settings import Settings
 
@@ -158,6 +159,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
             "quarantined": quarantined.get(row.league, 0),
             "plan": _in_order(row.plan_counts),
             "reasons": row.reasons,
+            "changes": headlines(engine, run_id, row.league),
         }
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
     }

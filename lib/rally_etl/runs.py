@@ -69,6 +69,8 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
         _tidy(engine)
         run_id = _start(engine, settings, order, scrape)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
+        if scrape.ignored:
+            tell("run", f"not read: {', '.join(scrape.ignored)}")
         with _closed_whatever_happens(engine, run_id):
             results = pipeline.run_stages(
                 engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -12,10 +13,13 @@ SHOWN_RUNS = 20
 
 
 def runs(
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = SHOWN_RUNS,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", metavar="N", min=1)] = SHOWN_RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """List past runs, the newest first."""
+    """List past runs, the newest first.
+
+    A line is: run, decision, planned changes, leagues (* published), source. Runs are named by their start, in UTC.
+    """
     import sqlalchemy as sa
 
     from rally_etl.commands.terminal import print_json
@@ -29,6 +33,9 @@ def runs(
         rows = connection.execute(
             sa.text(
                 "select r.run_id, r.started_at, coalesce(r.decision, r.status) as decision, r.dry_run, r.source,"
+                " (select coalesce(sum(cast(op.value as bigint)), 0) from etl.run_leagues as c"
+                "  cross join jsonb_each(c.plan_counts) as t cross join jsonb_each_text(t.value) as op"
+                "  where c.run_id = r.run_id and op.key <> 'unchanged') as changes,"
                 " coalesce(string_agg(l.league || case when l.published_at is null then '' else '*' end, ' ' order by l.league), '') as leagues"
                 " from etl.runs as r left join etl.run_leagues as l using (run_id)"
                 " group by r.run_id order by r.started_at desc limit :limit"
@@ -41,23 +48,30 @@ def runs(
         return
     for row in found:
         typer.echo(
-            f"{row['run_id']}  {row['decision']:6}  {row['leagues']}  {row['source']}{'  dry run' if row['dry_run'] else ''}"
+            f"{row['run_id']}  {row['decision']:7}  {row['changes']:>9,} changes  {row['leagues']}  {row['source']}"
+            + ("  dry run" if row["dry_run"] else "")
         )
     typer.echo("* published" if found else "no run yet: make etl-run", err=True)
 
 
 def show(
-    run_id: Annotated[str, typer.Argument(metavar="RUN")],
-    table: Annotated[str, typer.Option(help="List the planned changes of this table.", metavar="TABLE")] = "",
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="As `rally-etl runs` lists it.")],
+    table: Annotated[
+        str, typer.Option(help="List the planned changes of this table, for example teams.", metavar="TABLE")
+    ] = "",
     league: Annotated[str, typer.Option(help="Only this league's changes.", metavar="KEY")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many changes.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most so many changes.", metavar="N", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Show one run: decision, reasons and plan; with --table, its planned changes row by row."""
+    """Show one run: decision, reasons, plan.
+
+    With --table its planned changes follow row by row: operation, id, and what each column says before and after.
+    """
     from rally_etl import ledger, planning
     from rally_etl.commands.terminal import Terminal, print_json
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init
+    from rally_etl.runs import KEPT_PLANS
     from rally_etl.settings import Settings
 
     settings = Settings.from_env()
@@ -68,7 +82,7 @@ def show(
     if as_json:
         print_json(document | ({"changes": changes} if table else {}))
         return
-    Terminal().conclude(document, settings.root)
+    Terminal().conclude(document, sys.stdout)
     for key, found in document["leagues"].items():
         for name, counts in found["plan"].items():
             if any(count for operation, count in counts.items() if operation != "unchanged"):
@@ -77,10 +91,16 @@ def show(
                 )
     for change in changes or ():
         typer.echo(f"{change['operation']:10} {change['id']:>8}  {change['what']}")
+    if table and not changes:
+        typer.echo(f"no planned change of {table}; plans are kept for the last {KEPT_PLANS} runs", err=True)
 
 
-def verify(run_id: Annotated[str, typer.Argument(metavar="[RUN]")] = "") -> None:
-    """Compare every archived report with its manifest, and the manifests with each other.
+def verify(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Only this run; all runs if not given.")] = "",
+) -> None:
+    """Compare the archived reports with what was written.
+
+    Every file with its manifest, and each manifest with the hash of it in the next one.
 
     Exit codes: 0 nothing was changed, 1 something was (each is named).
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,12 +33,16 @@ def run(
     as_of: Annotated[
         str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
     ] = "",
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", min=0)] = 0,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for a run that is going on.", metavar="SECONDS", min=0)
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")
     ] = False,
 ) -> None:
-    """Import a scrape: baseline, import, validation, integration, monitoring, gate; publish the leagues that are GO.
+    """Import a scrape and publish the leagues that are GO.
+
+    Six notebooks run in this order: baseline, import, validation, integration, monitoring, gate.
 
     Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see approve),
     1 failure, 2 wrong use, 5 another run holds the lock.
@@ -53,22 +57,25 @@ def run(
         document = runs.run(settings, order, terminal.tell)
         if sample and any(league["published"] for league in document["leagues"].values()):
             _add_sample_users(settings)
-    terminal.conclude(document, settings.reports_dir.parent)
+    terminal.conclude(document)
     if as_json:
         print_json(document)
     raise typer.Exit(document["exit_code"])
 
 
 def approve(
-    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="As `rally-etl runs` lists it.")],
     by: Annotated[str, typer.Option(help="Who approves.", metavar="WHO")],
     reason: Annotated[str, typer.Option(help="Why it may be published.", metavar="TEXT")],
     league: Annotated[list[str] | None, typer.Option(help="Only this league; may be repeated.", metavar="KEY")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout.")] = False,
 ) -> None:
-    """Publish the held plans of a run, if the live rows still are the ones they were made from.
+    """Publish what a run holds for approval.
 
-    Exit codes: 0 published, 3 refused (the plan no longer fits; nothing was written), 1 failure, 2 nothing is held.
+    Nothing is written unless the live rows still are the ones that the plan was made from.
+
+    Exit codes: 0 published, 3 refused (the plan no longer fits; nothing was written), 1 failure, 2 nothing is held,
+    5 another run holds the lock.
     """
     from rally_etl import runs
     from rally_etl.commands.terminal import Terminal, print_json
@@ -77,14 +84,25 @@ def approve(
     if not by.strip() or not reason.strip():
         raise UsageError("an approval needs a name and a reason; nothing was published\nhint: --by WHO --reason TEXT")
     settings = Settings.from_env()
+    asked: list[str] = []
     with Terminal() as terminal:
-        document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), terminal.tell)
-    terminal.conclude(document, settings.reports_dir.parent)
+
+        def tell(label: str, text: str) -> None:
+            asked.append(label)
+            terminal.tell(label, text)
+
+        document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), tell)
+    terminal.conclude(document)
     if as_json:
         print_json(document)
-    published = all(found["published"] for found in document["leagues"].values() if found["decision"] == "HOLD")
-    refused = any(reason["stage"] == "publish" for found in document["leagues"].values() for reason in found["reasons"])
-    raise typer.Exit(0 if published and not refused else 3)
+    raise typer.Exit(_approved_code([document["leagues"][key] for key in asked]))
+
+
+def _approved_code(leagues: list[dict[str, Any]]) -> int:
+    """0: all that were asked for are published and verified, 1: live differs from the plan, 3: not all are published."""
+    if any(reason["stage"] == "verify" for found in leagues for reason in found["reasons"]):
+        return 1
+    return 0 if all(found["published"] for found in leagues) else 3
 
 
 def _order(
@@ -107,6 +125,7 @@ def _order(
         from rally_etl.sample.weeks import next_week
 
         source, sample_day = next_week(settings)
+        source = source.relative_to(Path.cwd()) if source.is_relative_to(Path.cwd()) else source
         day = day or sample_day.isoformat()
     try:
         judged_on = date.fromisoformat(day) if day else datetime.now(UTC).date()

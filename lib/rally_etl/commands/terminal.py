@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 LABEL_WIDTH = 14
 SHOWN_REASONS = 8
+SHOWN_CHANGES = 8
 STAGE_COUNT = 6
 
 
@@ -45,25 +45,25 @@ class Terminal:
         self._done += 1 if label != "run" else 0
         self._print(f"{label:{LABEL_WIDTH}}{_printable(text)}")
 
-    def conclude(self, document: dict[str, Any], home: Path) -> None:
-        """The decision, the reasons worth acting on, and where to look."""
-        print(file=sys.stderr)
-        print(f"{document['decision']:{LABEL_WIDTH}}run {document['run_id']}", file=sys.stderr)
+    def conclude(self, document: dict[str, Any], out: TextIO | None = None) -> None:
+        """The decision, the reasons worth acting on, what changes, and where to look; on stderr unless *out* is given."""
+        out = out or sys.stderr
+        if out is sys.stderr:
+            print(file=out)
+        dry = "  dry run" if document["dry_run"] else ""
+        print(f"{document['decision'] or 'no decision':{LABEL_WIDTH}}run {document['run_id']}{dry}", file=out)
         for league, found in document["leagues"].items():
-            changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
-            state = "published" if found["published"] else "not published"
-            print(
-                f"  {league}  {found['decision']}, {changes:,} changes {state}, {found['quarantined']:,} records quarantined",
-                file=sys.stderr,
-            )
+            print(f"  {league:{LABEL_WIDTH - 2}}{_outcome(found)}", file=out)
             telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]
             for reason in telling[:SHOWN_REASONS]:
-                print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=sys.stderr)
+                print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=out)
             if len(telling) > SHOWN_REASONS:
-                print(f"    and {len(telling) - SHOWN_REASONS} more reasons in the report", file=sys.stderr)
-        print(f"\nreport: {document['report']}", file=sys.stderr)
+                print(f"    and {len(telling) - SHOWN_REASONS} more reasons in the report", file=out)
+            for change in found["changes"][:SHOWN_CHANGES]:
+                print(f"    {_printable(change)}", file=out)
+        print(f"\nreport: {document['report'] or 'none, the run did not end'}", file=out)
         for hint in _hints(document):
-            print(f"hint: {hint}", file=sys.stderr)
+            print(f"hint: {hint}", file=out)
 
     def _print(self, line: str) -> None:
         if self._progress:
@@ -77,19 +77,31 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
+def _outcome(found: dict[str, Any]) -> str:
+    changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
+    state = "published" if found["published"] else "not published"
+    return f"{found['decision'] or 'not decided'}, {_counted(changes, 'change')} {state}, {_counted(found['quarantined'], 'record')} quarantined"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _hints(document: dict[str, Any]) -> list[str]:
-    held = [
-        league
-        for league, found in document["leagues"].items()
-        if found["decision"] == "HOLD" and not found["published"]
-    ]
+    """What to do next: approve what is held, mend and run again what was refused, publish what a dry run found good."""
+    waiting: dict[str, list[str]] = {"GO": [], "HOLD": [], "NO-GO": []}
+    for league, found in document["leagues"].items():
+        if found["decision"] and not found["published"]:
+            waiting[found["decision"]].append(league)
+    if document["dry_run"]:
+        return ["a dry run publishes nothing; the same command without --dry-run does"]
     hints = []
-    if held and not document["dry_run"]:
-        hints.append(f"rally-etl approve {document['run_id']} --by WHO --reason TEXT publishes {', '.join(held)}")
-    if document["decision"] == "NO-GO":
-        hints.append(
-            "live tables of a NO-GO league are as they were; mend what the reasons name and run the scrape again"
-        )
+    if waiting["HOLD"]:
+        told = ", ".join(waiting["HOLD"])
+        hints.append(f"rally-etl approve {document['run_id']} --by WHO --reason TEXT publishes {told}")
+    if waiting["NO-GO"]:
+        told = ", ".join(waiting["NO-GO"])
+        hints.append(f"the live rows of {told} are as they were; mend what the reasons name and run the scrape again")
     return hints
 
 

@@ -480,3 +480,9 @@ CREATE TABLE beer (
   club_id integer NOT NULL REFERENCES clubs(id), is_current_beer boolean NOT NULL DEFAULT false,
   created_at timestamptz DEFAULT now()
 );
+
+-- Every check and every plan asks for the rows of one league; with hundreds of leagues that must not be a scan of all.
+CREATE INDEX idx_teams_league_id ON teams (league_id);
+CREATE INDEX idx_players_league_id ON players (league_id);
+CREATE INDEX idx_match_scores_league_id ON match_scores (league_id);
+CREATE INDEX idx_schedule_league_id ON schedule (league_id);

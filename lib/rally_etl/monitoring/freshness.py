@@ -32,7 +32,7 @@ class Freshness:
 
     @property
     def lag_days(self) -> float | None:
-        """Days by which matches lie behind the schedule; None when nothing was due, infinite when nothing was played."""
+        """Days by which matches lie behind the schedule; None when none was due, infinite when none was played."""
         if self.newest_due is None:
             return None
         return math.inf if self.newest_match is None else max(0, (self.newest_due - self.newest_match).days)

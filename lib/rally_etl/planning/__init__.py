@@ -1,6 +1,7 @@
 """From staged rows to a plan, a candidate and a publish."""
 
 from rally_etl.planning.changes import changes
+from rally_etl.planning.headlines import headlines
 from rally_etl.planning.measures import baseline_measures, import_measures, league_ids, run_leagues
 from rally_etl.planning.plan import make_plan
 from rally_etl.planning.publish import Published, publish
@@ -12,6 +13,7 @@ __all__ = [
     "baseline_measures",
     "changes",
     "drop_run",
+    "headlines",
     "import_measures",
     "league_ids",
     "make_plan",

@@ -163,15 +163,18 @@ def _set_repeated_aside(scene: Scene, among: str = "") -> int:
 
 
 def _spells_ids_differently(scene: Scene) -> bool:
-    """Whether lines or rosters of the league use more than one prefix of player ids (domain.md 2.1)."""
+    """Whether lines or rosters of the league use more than one prefix of player ids (domain.md 2.1), in any seat."""
+    seats = " or ".join(f"not starts_with(s.{name}, o.prefix)" for name in _PLAYERS)
     return _scalar(
         scene,
-        """
-        select count(distinct prefix) > 1 from (
-            select distinct left(home_player_1_id, 5) as prefix from etl.staged_match_scores where league = :league
-            union select distinct left(tenniscores_player_id, 5) from public.players where league_id = :league_id
-            union select distinct left(tenniscores_player_id, 5) from players where league_id = :league_id
-        ) as prefixes where prefix is not null
+        f"""
+        with everybody as (
+            select tenniscores_player_id from public.players where league_id = :league_id
+            union all select tenniscores_player_id from players where league_id = :league_id
+        ),
+        one as (select left(tenniscores_player_id, 5) as prefix from everybody limit 1)
+        select exists (select from everybody, one as o where not starts_with(tenniscores_player_id, o.prefix))
+            or exists (select from etl.staged_match_scores as s, one as o where s.league = :league and ({seats}))
         """,
     )
 

@@ -156,7 +156,7 @@ def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
 
 def _largest(files: list[sa.RowMapping], part: str, whole: str, names: str) -> dict[str, object]:
     """The largest share over the files, with what is behind it for every file that has any."""
-    shares = [min(1.0, file[part] / file[whole]) for file in files if file[whole]]
+    shares = [min(1.0, float(file[part] / file[whole])) for file in files if file[whole]]
     detail = [f"{file['path']}: {file[names]}" for file in files if file[part]]
     return measure(max(shares, default=0.0), detail)
 

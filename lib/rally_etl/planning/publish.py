@@ -76,6 +76,16 @@ def publish(
     return published
 
 
+_PUBLISHED_SINCE = """
+    select o.run_id, o.league
+    from etl.run_leagues as o
+    join etl.runs as r on r.run_id = :run
+    where o.run_id <> r.run_id and o.league = any(:leagues) and o.published_at > r.started_at
+    order by o.published_at desc limit 1
+    """
+"""Another run's publish of the league; where live has no unique key, before-images alone would not see its new rows."""
+
+
 def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dict[str, Table], keys: list[str]) -> None:
     recorded = dict(
         connection.execute(
@@ -90,6 +100,11 @@ def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dic
     if not connection.execute(sa.text("select to_regnamespace(:plan)"), {"plan": quote(plan)}).scalar():
         raise PlanIsStale(
             f"the plan of run {run_id} is no longer kept; nothing was written\nhint: run the scrape again"
+        )
+    if overtaken := connection.execute(sa.text(_PUBLISHED_SINCE), {"run": run_id, "leagues": keys}).first():
+        raise PlanIsStale(
+            f"run {overtaken.run_id} published {overtaken.league} after this plan was made; nothing was written"
+            "\nhint: run the scrape again"
         )
     for key in keys:
         if key not in recorded:

@@ -63,15 +63,13 @@ def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
         connection.execute(sa.text(f"alter table {quote(plan, f'{name}_before')} add primary key (id)"))
         connection.execute(sa.text(f"analyze {quote(plan, name)}"))
         columns = ", ".join(quote(column) for column in table.column_names)
-        live_columns = ", ".join("l." + quote(column) for column in table.column_names)
-        connection.execute(
-            sa.text(
-                f"create view {quote(candidate, name)} as"
-                f" select {live_columns} from {quote('public', name)} as l"
+        live = f"select {columns} from {quote('public', name)} as l"
+        if connection.execute(sa.text(f"select exists (select from {quote(plan, name)})")).scalar():
+            live += (
                 f" where not exists (select from {quote(plan, name)} as p where p.id = l.id)"
                 f" union all select {columns} from {quote(plan, name)}"
             )
-        )
+        connection.execute(sa.text(f"create view {quote(candidate, name)} as {live}"))
 
 
 def drop_run(connection: sa.Connection, run_id: str) -> None:

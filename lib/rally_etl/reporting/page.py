@@ -188,7 +188,7 @@ def _leagues(document: dict, rows: list[dict]) -> list[dict]:
         blank = {"severity": "", "message": "", "rule": "", "stage": "", "observed": None, "threshold": None}
         found.append(
             {"league": name, "decision": league["decision"], "outcome": STATE_WORDS.get(state, state)}
-            | {"reasons": [blank | reason for reason in reasons]}
+            | {"reasons": [blank | reason for reason in reasons], "changes": league.get("changes", [])}
         )
     urgency = {decision: place for place, decision in enumerate(reversed(DECISIONS))}
     return sorted(found, key=lambda row: (urgency.get(row["decision"], 0), row["league"]))

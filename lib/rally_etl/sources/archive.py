@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -37,7 +38,8 @@ def keep(archive: Path, data: bytes, sha256: str) -> Path:
             stream.write(data)
         part.replace(path)
     except (OSError, pa.ArrowException) as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise RallyEtlError(
             f"the archive {archive} cannot be written: {error}; nothing was staged\nhint: free space or check permissions"
         ) from error

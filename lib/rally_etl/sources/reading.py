@@ -29,9 +29,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
             raise FileFault("is not a plain file")
         size = path.stat().st_size
         if size > max_bytes:
-            raise FileFault(
-                f"is {size / 2**20:,.0f} MiB; the limit is {max_bytes / 2**20:,.0f} MiB (RALLY_MAX_FILE_MIB)"
-            )
+            raise FileFault(f"is {size:,} bytes; the limit is {max_bytes:,} bytes (RALLY_MAX_FILE_BYTES)")
         data = path.read_bytes()
     except OSError as error:
         raise FileFault(f"cannot be read: {error.strerror or error}") from None

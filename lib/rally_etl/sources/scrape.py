@@ -59,9 +59,12 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
         )
     files: list[SourceFile] = []
     ignored: list[str] = []
-    for league_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        key = leagues.canonical(league_folder.name) or league_folder.name.upper()
-        found = _league_files(key, league_folder, ignored)
+    for path in _listed(folder):
+        if not path.is_dir():
+            ignored.append(path.name)
+            continue
+        key = _league_key(path, leagues)
+        found = _league_files(key, path, ignored)
         if any(file.league == key for file in files):
             raise UsageError(f"{folder} holds two folders of league {key}; nothing was read\nhint: keep one of them")
         files.extend(found)
@@ -70,7 +73,7 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
             f"{folder} holds no file of any league; nothing was read\nhint: files are <LEAGUE>/<kind>.json, kinds: {', '.join(sorted(set(KIND_OF_STEM)))}"
         )
     if wanted:
-        keys = {leagues.canonical(name) or name.upper() for name in wanted}
+        keys = {leagues.get(name).key for name in wanted}
         missing = keys - {file.league for file in files}
         if missing:
             have = ", ".join(dict.fromkeys(file.league for file in files))
@@ -81,9 +84,27 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
     return Scrape(folder, tuple(files), tuple(ignored))
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be listed: {error.strerror}; nothing was read\nhint: check permissions"
+        ) from None
+
+
+def _league_key(folder: Path, leagues: Leagues) -> str:
+    """The key that the ledger, the reports and the plan use; a name that is no text cannot be one."""
+    if not folder.name.isprintable() or not any(map(str.isalnum, folder.name)):
+        raise UsageError(
+            f"{ascii(folder.name)} is no name of a league; nothing was read\nhint: name the folder like NSTF"
+        )
+    return leagues.get(folder.name).key
+
+
 def _league_files(key: str, folder: Path, ignored: list[str]) -> list[SourceFile]:
     by_kind: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _listed(folder):
         kind = KIND_OF_STEM.get(path.stem) if path.suffix == ".json" else None
         if kind is None:
             ignored.append(f"{folder.name}/{path.name}")

@@ -14,7 +14,7 @@ select
 from match_scores
 where
     league_id = :league_id
-    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+    and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
 group by
     match_date,
     least(home_team_id, away_team_id),

@@ -15,7 +15,7 @@ select
 from match_scores
 where
     league_id = :league_id
-    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+    and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
     and home_player_1_id is not null
     and home_player_2_id is not null
     and away_player_1_id is not null

@@ -15,5 +15,5 @@ select
 from match_scores
 where
     league_id = :league_id
-    and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+    and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
     and (home_team_id is not null and away_team_id is not null) is not true

@@ -12,12 +12,12 @@ with printed as (
     from match_scores
     where
         league_id = :league_id
-        and greatest(match_date, cast(created_at as date)) > cast(:as_of as date) - 365
+        and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
         and winner is not null
         and scores is not null
 ),
 
-wrong as (
+wrong as materialized (
     select
         p.scores,
         p.winner
@@ -39,7 +39,7 @@ select
     m.scores,
     m.winner
 from match_scores as m
-inner join wrong as w on w.scores = m.scores and w.winner = m.winner
 where
     m.league_id = :league_id
-    and greatest(m.match_date, cast(m.created_at as date)) > cast(:as_of as date) - 365
+    and (m.match_date > cast(:as_of as date) - 365 or m.created_at > cast(:as_of as date) - 365)
+    and (m.scores, m.winner) in (select w.scores, w.winner from wrong as w)

@@ -1,4 +1,4 @@
--- title: An active player belongs to an active team
+-- title: An active player belongs to an active team of the league
 -- severity: warn
 -- dimension: completeness
 -- owner: league-data
@@ -12,7 +12,7 @@ select
     p.last_name,
     p.team_id
 from players as p
-left join teams as t on t.id = p.team_id
+left join teams as t on t.id = p.team_id and t.league_id = :league_id
 where
     p.league_id = :league_id
     and p.is_active is not false

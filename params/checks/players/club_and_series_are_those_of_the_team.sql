@@ -12,7 +12,7 @@ select
     t.club_id as team_club_id,
     t.series_id as team_series_id
 from players as p
-inner join teams as t on t.id = p.team_id
+inner join teams as t on t.id = p.team_id and t.league_id = :league_id
 where
     p.league_id = :league_id
     and p.is_active is not false

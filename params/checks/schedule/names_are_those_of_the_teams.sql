@@ -11,8 +11,8 @@ select
     m.away_team,
     a.team_name as away_team_name
 from schedule as m
-left join teams as h on h.id = m.home_team_id
-left join teams as a on a.id = m.away_team_id
+left join teams as h on h.id = m.home_team_id and h.league_id = :league_id
+left join teams as a on a.id = m.away_team_id and a.league_id = :league_id
 where
     m.league_id = :league_id
     and m.match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)

@@ -30,7 +30,9 @@ select
     count(*) as match_count
 from sides as s
 inner join teams as t on t.id = s.team_id
-where t.is_active is not false
+where
+    t.league_id = :league_id
+    and t.is_active is not false
 group by
     t.id,
     t.team_name,

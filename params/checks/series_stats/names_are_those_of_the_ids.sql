@@ -10,7 +10,7 @@ select
     s.series,
     e.name as series_name
 from series_stats as s
-inner join teams as t on t.id = s.team_id
+inner join teams as t on t.id = s.team_id and t.league_id = :league_id
 left join series as e on e.id = s.series_id
 where
     s.league_id = :league_id

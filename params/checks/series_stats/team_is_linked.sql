@@ -12,7 +12,7 @@ select
     s.series_id,
     s.team_id
 from series_stats as s
-left join teams as t on t.id = s.team_id
+left join teams as t on t.id = s.team_id and t.league_id = :league_id
 left join series as e on e.id = s.series_id
 where
     s.league_id = :league_id

@@ -9,7 +9,7 @@ select
     sum(s.matches_won) as matches_won,
     sum(s.matches_lost) as matches_lost
 from series_stats as s
-inner join teams as t on t.id = s.team_id
+inner join teams as t on t.id = s.team_id and t.league_id = :league_id
 where
     s.league_id = :league_id
     and t.is_active is not false

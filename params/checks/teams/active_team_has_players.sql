@@ -15,6 +15,7 @@ where
     and not exists (
         select from players as p
         where
-            p.team_id = t.id
+            p.league_id = :league_id
+            and p.team_id = t.id
             and p.is_active is not false
     )

@@ -32,7 +32,9 @@ coverage as (
     from played as p
     inner join teams as t on t.id = p.team_id
     left join ranked as r on r.team_id = p.team_id
-    where t.is_active is not false
+    where
+        t.league_id = :league_id
+        and t.is_active is not false
 )
 
 select

@@ -1,0 +1,85 @@
+"""A plan in sentences: what a captain would notice, with a few names, and the rest as counts."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import quote
+from rally_etl.planning.schema import schemas
+
+SHOWN = 5
+
+_TEAM = "coalesce((select n.team_name from teams as n where n.id = {0}), (select n.team_name from public.teams as n where n.id = {0}))"
+_DUE = ":league = any(p._leagues)"
+
+_QUERIES: dict[str, str] = {
+    "{n} new series": f"select p.name from series as p where p._op = 'insert' and {_DUE} order by p.id",
+    "{n} new clubs": f"select p.name from clubs as p where p._op = 'insert' and {_DUE} order by 1",
+    "{n} new teams": f"select p.team_name from teams as p where p._op = 'insert' and {_DUE} order by 1",
+    "{n} teams back": f"""
+        select p.team_name from teams as p join teams_before as b using (id)
+        where p.is_active and b.is_active is false and {_DUE} order by 1""",
+    "{n} teams no longer play": f"select p.team_name from teams as p where p._op = 'deactivate' and {_DUE} order by 1",
+    "{n} teams renamed": f"""
+        select b.team_name || ' is now ' || p.team_name from teams as p join teams_before as b using (id)
+        where p.team_name <> b.team_name and {_DUE} order by 1""",
+    "{n} players change team": f"""
+        select p.first_name || ' ' || p.last_name || ' from ' || {_TEAM.format("g.team_id")} || ' to ' || {_TEAM.format("p.team_id")}
+        from players as p join players as g
+            on g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate' and p._op = 'insert'
+        where {_DUE} order by 1""",
+    "{n} new players": f"""
+        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
+        where p._op = 'insert' and {_DUE} and not exists (
+            select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate')
+        order by 1""",
+    "{n} players leave": f"""
+        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
+        where p._op = 'deactivate' and {_DUE} and not exists (
+            select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'insert')
+        order by 1""",
+    "{n} match lines corrected": f"""
+        select p.home_team || ' v ' || p.away_team || ' on ' || p.match_date || ': ' || coalesce(b.scores, 'no score')
+            || ' is now ' || coalesce(p.scores, 'no score')
+        from match_scores as p join match_scores_before as b using (id)
+        where (p.scores, p.winner) is distinct from (b.scores, b.winner) and {_DUE} order by 1""",
+    "{n} match lines move to another date": f"""
+        select p.home_team || ' v ' || p.away_team || ': ' || b.match_date || ' is now ' || p.match_date
+        from match_scores as p join match_scores_before as b using (id)
+        where p.match_date <> b.match_date and {_DUE} order by 1""",
+    "{n} meetings move to another date": f"""
+        select p.home_team || ' v ' || p.away_team || ': ' || b.match_date || ' is now ' || p.match_date
+        from schedule as p join schedule_before as b using (id) where p.match_date <> b.match_date and {_DUE} order by 1""",
+}  # fmt: skip
+
+_COUNTS: dict[str, str] = {
+    "{n} new match lines": f"select count(*) from match_scores as p where p._op = 'insert' and {_DUE}",
+    "{n} new meetings in the schedule": f"select count(*) from schedule as p where p._op = 'insert' and {_DUE}",
+    "{n} standings rows move": f"select count(*) from series_stats as p where {_DUE}",
+    "{n} players with new figures": f"select count(*) from players as p where p._op = 'update' and {_DUE}",
+    "{n} new rating points": f"select count(*) from player_history as p where {_DUE}",
+}
+
+
+def headlines(engine: sa.Engine, run_id: str, league: str) -> list[str]:
+    """Sentences about one league's plan, the rarest kind of change first; empty when nothing changes.
+
+    An empty answer also when the plan is no longer kept.
+    """
+    plan = schemas(run_id)[0]
+    with engine.connect() as connection:
+        if not connection.execute(sa.text("select to_regnamespace(:name)"), {"name": quote(plan)}).scalar():
+            return []
+        connection.execute(sa.text("select set_config('search_path', :path, true)"), {"path": f"{quote(plan)}, pg_temp"})
+        told = [_named(text, names) for text, sql in _QUERIES.items() if (names := _ask(connection, sql, league))]
+        counts = ((text, _ask(connection, sql, league)[0]) for text, sql in _COUNTS.items())
+        return told + [text.format(n=f"{count:,}") for text, count in counts if count]
+
+
+def _ask(connection: sa.Connection, sql: str, league: str) -> list:
+    return list(connection.execute(sa.text(sql), {"league": league}).scalars())
+
+
+def _named(text: str, names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{text.format(n=f'{len(names):,}')}: {'; '.join(names[:SHOWN])}{more}"
