@@ -126,7 +126,7 @@ def close_run(engine: sa.Engine, run_id: str, exit_code: int | None, codes: dict
     )
     health = _rows(
         engine,
-        "select value from etl.metrics where run_id = :run and league = '*' and stage = 'monitoring' and metric = 'health_score'",
+        _METRIC.format("value", "monitoring", "metric = 'health_score' and league = '*'"),
         run=run_id,
     )
     _write(
@@ -148,7 +148,8 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         row.league: int(row.quarantined)
         for row in _rows(
             engine,
-            "select league, coalesce(sum(quarantined), 0) as quarantined from etl.source_files where run_id = :run group by 1",
+            "select league, coalesce(sum(quarantined), 0) as quarantined"
+            " from etl.source_files where run_id = :run group by 1",
             run=run_id,
         )
     }
@@ -192,50 +193,43 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
     }
 
 
+_METRIC = "select {} from etl.metrics where run_id = :run and stage = '{}' and {}"
+_STAGE_FACTS = {
+    "baseline": _METRIC.format(
+        "to_char(sum(value), 'FM999,999,990') || ' user rows guarded'", "baseline", "metric = 'user_rows'"
+    ),
+    "import": """
+        select format('%s files%s, %s records, %s quarantined, ', count(*),
+                      case when count(fault) > 0 then format(', %s faulty', count(fault)) end,
+                      to_char(coalesce(sum(records), 0), 'FM999,999,990'),
+                      to_char(coalesce(sum(quarantined), 0), 'FM999,999,990'))
+            || (select to_char(coalesce(sum(value), 0), 'FM999,999,990') || ' changes planned' from etl.metrics
+                where run_id = :run and stage = 'import' and metric = 'planned_changes')
+        from etl.source_files where run_id = :run
+        """,
+    "validation": """
+        select 'checks: ' || coalesce(string_agg(format('%s %s', n, outcome), ', ' order by outcome), 'none ran')
+        from (select outcome, count(*) as n from etl.check_results where run_id = :run group by outcome) as counted
+        """,
+    "integration": _METRIC.format(
+        "to_char(coalesce(sum(value), 0), 'FM999,999,990') || ' references of user rows would break'",
+        "integration",
+        "metric in ('references_lost', 'references_moved')",
+    ),
+    "monitoring": _METRIC.format(
+        "to_char(sum(value), 'FM990.0') || ' health score'", "monitoring", "metric = 'health_score' and league = '*'"
+    ),
+    "gate": """
+        select string_agg(league || ' ' || coalesce(decision, 'undecided'), ', ' order by league)
+        from etl.run_leagues where run_id = :run
+        """,
+}
+"""One line of what a completed stage found; to_char keeps the separators that people read."""
+
+
 def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:
     """One line of what a completed stage found, for the operator's terminal."""
-    if stage == "import":
-        read = _rows(
-            engine,
-            "select coalesce(sum(records), 0) as n, coalesce(sum(quarantined), 0) as q, count(*) as f, count(fault) as bad"
-            " from etl.source_files where run_id = :run",
-            run=run_id,
-        )[0]
-        planned = _rows(
-            engine,
-            "select coalesce(sum(cast(op.value as integer)), 0) as n from etl.run_leagues as l cross join jsonb_each(l.plan_counts) as t"
-            " cross join jsonb_each_text(t.value) as op where l.run_id = :run and op.key <> 'unchanged'",
-            run=run_id,
-        )[0]
-        faulty = f", {read.bad} faulty" if read.bad else ""
-        return f"{read.f} files{faulty}, {read.n:,} records, {read.q:,} quarantined, {planned.n:,} changes planned"
-    if stage == "validation":
-        counted = _rows(
-            engine,
-            "select outcome, count(*) as n from etl.check_results where run_id = :run group by 1 order by 1",
-            run=run_id,
-        )
-        return "checks: " + ", ".join(f"{row.n} {row.outcome}" for row in counted) if counted else "no check ran"
-    if stage == "gate":
-        return ", ".join(f"{league} {decision}" for league, (decision, _) in decisions(engine, run_id).items())
-    wanted = {
-        "baseline": ("*", "user_rows", "user rows guarded"),
-        "monitoring": ("*", "health_score", "health score"),
-    }.get(stage)
-    if wanted:
-        found = _rows(
-            engine,
-            "select value from etl.metrics where run_id = :run and stage = :stage and league = :league and metric = :metric",
-            run=run_id, stage=stage, league=wanted[0], metric=wanted[1],
-        )  # fmt: skip
-        return f"{found[0].value:,.0f} {wanted[2]}" if found else "done"
-    broken = _rows(
-        engine,
-        "select coalesce(sum(value), 0) as n from etl.metrics where run_id = :run and stage = :stage and metric like 'references%'",
-        run=run_id,
-        stage=stage,
-    )[0]
-    return f"{broken.n:,.0f} references of user rows would break"
+    return _rows(engine, _STAGE_FACTS[stage], run=run_id)[0][0] or "done"
 
 
 def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

@@ -190,7 +190,7 @@ TEXTS = st.one_of(
     st.sampled_from(["Tennaqua 12", "BYE - 9", "6-2, 4-6", "23-Sep-25", "home", "nndz-a", "sharing", "\\N", "12", "-3.5", "N/A", "0001-01-01"]),
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
@@ -212,7 +212,7 @@ def files(draw: st.DrawFn, kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.data())
 def test_records_read_are_staged_or_quarantined(connection, kind, drawn):
     """Rule 6: read = staged + quarantined for any array, as counted and as stored, and twice gives the same."""
@@ -220,7 +220,7 @@ def test_records_read_are_staged_or_quarantined(connection, kind, drawn):
     try:
         records = split_records(data)
     except FileFault:
-        return  # NaN, Infinity and halves of characters are no JSON: the file as a whole is the fault
+        return  # halves of characters are no JSON: the file as a whole is the fault
     with connection.begin_nested() as savepoint:
         outcome = stage(connection, key(data, kind), records, parser(kind, LEAGUES.get(APTA), LEAGUES))
         originals = connection.execute(sa.text("select record_no, original from etl.quarantine")).all()

@@ -36,7 +36,8 @@ def runs(
                 " (select coalesce(sum(cast(op.value as bigint)), 0) from etl.run_leagues as c"
                 "  cross join jsonb_each(c.plan_counts) as t cross join jsonb_each_text(t.value) as op"
                 "  where c.run_id = r.run_id and op.key <> 'unchanged') as changes,"
-                " coalesce(string_agg(l.league || case when l.published_at is null then '' else '*' end, ' ' order by l.league), '') as leagues"
+                " coalesce(string_agg(l.league || case when l.published_at is null then '' else '*' end, ' '"
+                "  order by l.league), '') as leagues"
                 " from etl.runs as r left join etl.run_leagues as l using (run_id)"
                 " group by r.run_id order by r.started_at desc limit :limit"
             ),

@@ -44,8 +44,8 @@ def run(
 
     Six notebooks run in this order: baseline, import, validation, integration, monitoring, gate.
 
-    Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see approve),
-    1 failure, 2 wrong use, 5 another run holds the lock.
+    Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see
+    approve), 1 failure, 2 wrong use, 5 another run holds the lock.
     """
     from rally_etl import runs
     from rally_etl.commands.terminal import Terminal, print_json
@@ -99,7 +99,7 @@ def approve(
 
 
 def _approved_code(leagues: list[dict[str, Any]]) -> int:
-    """0: all that were asked for are published and verified, 1: live differs from the plan, 3: not all are published."""
+    """0: all that were asked for are published and verified, 1: live is not as planned, 3: not all are published."""
     if any(reason["stage"] == "verify" for found in leagues for reason in found["reasons"]):
         return 1
     return 0 if all(found["published"] for found in leagues) else 3
@@ -148,7 +148,8 @@ def _read_params(path: Path) -> dict:
         given = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UsageError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}; nothing was read\nhint: YAML with {', '.join(PARAMS_KEYS)}"
+            f"{path} cannot be read: {str(error).splitlines()[0]}; nothing was read\n"
+            f"hint: YAML with {', '.join(PARAMS_KEYS)}"
         ) from None
     unknown = sorted(set(given) - set(PARAMS_KEYS)) if isinstance(given, dict) else ["a list or text at the top"]
     if unknown:

@@ -37,7 +37,7 @@ class Terminal:
             self._progress.stop()
 
     def tell(self, label: str, text: str) -> None:
-        """A step begins (text ``…``) or has ended; scrapes' texts are printed as they are, without control characters."""
+        """A step begins (text ``…``) or has ended; texts of scrapes lose their control characters."""
         if text == "…":
             if self._progress:
                 self._progress.update(self._task, description=label, completed=self._done)
@@ -46,14 +46,14 @@ class Terminal:
         self._print(f"{label:{LABEL_WIDTH}}{_printable(text)}")
 
     def conclude(self, document: dict[str, Any], out: TextIO | None = None) -> None:
-        """The decision, the reasons worth acting on, what changes, and where to look; on stderr unless *out* is given."""
+        """The decision, the reasons worth acting on, what changes, where to look; on stderr unless *out* is given."""
         out = out or sys.stderr
         if out is sys.stderr:
             print(file=out)
         dry = "  dry run" if document["dry_run"] else ""
         print(f"{document['decision'] or 'no decision':{LABEL_WIDTH}}run {document['run_id']}{dry}", file=out)
         for league, found in document["leagues"].items():
-            print(f"  {league:{LABEL_WIDTH - 2}}{_outcome(found)}", file=out)
+            print(f"  {league:{LABEL_WIDTH}}{_outcome(found)}", file=out)
             telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]
             for reason in telling[:SHOWN_REASONS]:
                 print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=out)
@@ -80,7 +80,8 @@ def print_json(document: Any) -> None:
 def _outcome(found: dict[str, Any]) -> str:
     changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
     state = "published" if found["published"] else "not published"
-    return f"{found['decision'] or 'not decided'}, {_counted(changes, 'change')} {state}, {_counted(found['quarantined'], 'record')} quarantined"
+    kept_aside = _counted(found["quarantined"], "record")
+    return f"{found['decision'] or 'not decided'}, {_counted(changes, 'change')} {state}, {kept_aside} quarantined"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -93,10 +94,12 @@ def _hints(document: dict[str, Any]) -> list[str]:
     for league, found in document["leagues"].items():
         if found["decision"] and not found["published"]:
             waiting[found["decision"]].append(league)
-    if document["dry_run"]:
-        return ["a dry run publishes nothing; the same command without --dry-run does"]
     hints = []
-    if waiting["HOLD"]:
+    if waiting["GO"] and document["dry_run"]:
+        hints.append(
+            f"a dry run publishes nothing; without --dry-run the same command publishes {', '.join(waiting['GO'])}"
+        )
+    if waiting["HOLD"] and not document["dry_run"]:
         told = ", ".join(waiting["HOLD"])
         hints.append(f"rally-etl approve {document['run_id']} --by WHO --reason TEXT publishes {told}")
     if waiting["NO-GO"]:

@@ -9,55 +9,67 @@ from rally_etl.planning.schema import schemas
 
 SHOWN = 5
 
-_TEAM = "coalesce((select n.team_name from teams as n where n.id = {0}), (select n.team_name from public.teams as n where n.id = {0}))"
+_TEAM = (
+    "coalesce((select n.team_name from teams as n where n.id = {0}),"
+    " (select n.team_name from public.teams as n where n.id = {0}))"
+)
 _DUE = ":league = any(p._leagues)"
 
-_QUERIES: dict[str, str] = {
-    "{n} new series": f"select p.name from series as p where p._op = 'insert' and {_DUE} order by p.id",
-    "{n} new clubs": f"select p.name from clubs as p where p._op = 'insert' and {_DUE} order by 1",
-    "{n} new teams": f"select p.team_name from teams as p where p._op = 'insert' and {_DUE} order by 1",
-    "{n} teams back": f"""
+_NAMED: dict[tuple[str, str], str] = {
+    ("new series", "new series"): f"select p.name from series as p where p._op = 'insert' and {_DUE} order by p.id",
+    ("new club", "new clubs"): f"select p.name from clubs as p where p._op = 'insert' and {_DUE} order by 1",
+    ("new team", "new teams"): f"select p.team_name from teams as p where p._op = 'insert' and {_DUE} order by 1",
+    ("team is back", "teams are back"): f"""
         select p.team_name from teams as p join teams_before as b using (id)
         where p.is_active and b.is_active is false and {_DUE} order by 1""",
-    "{n} teams no longer play": f"select p.team_name from teams as p where p._op = 'deactivate' and {_DUE} order by 1",
-    "{n} teams renamed": f"""
+    ("team no longer plays", "teams no longer play"): f"""
+        select p.team_name from teams as p where p._op = 'deactivate' and {_DUE} order by 1""",
+    ("team is renamed", "teams are renamed"): f"""
         select b.team_name || ' is now ' || p.team_name from teams as p join teams_before as b using (id)
         where p.team_name <> b.team_name and {_DUE} order by 1""",
-    "{n} players change team": f"""
-        select p.first_name || ' ' || p.last_name || ' from ' || {_TEAM.format("g.team_id")} || ' to ' || {_TEAM.format("p.team_id")}
+    ("player changes team", "players change team"): f"""
+        select p.first_name || ' ' || p.last_name || ' from ' || {_TEAM.format("g.team_id")}
+            || ' to ' || {_TEAM.format("p.team_id")}
         from players as p join players as g
             on g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate' and p._op = 'insert'
         where {_DUE} order by 1""",
-    "{n} new players": f"""
+    ("new player", "new players"): f"""
         select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
         where p._op = 'insert' and {_DUE} and not exists (
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate')
         order by 1""",
-    "{n} players leave": f"""
+    ("player leaves", "players leave"): f"""
         select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
         where p._op = 'deactivate' and {_DUE} and not exists (
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'insert')
         order by 1""",
-    "{n} match lines corrected": f"""
+    ("match line is corrected", "match lines are corrected"): f"""
         select p.home_team || ' v ' || p.away_team || ' on ' || p.match_date || ': ' || coalesce(b.scores, 'no score')
             || ' is now ' || coalesce(p.scores, 'no score')
         from match_scores as p join match_scores_before as b using (id)
         where (p.scores, p.winner) is distinct from (b.scores, b.winner) and {_DUE} order by 1""",
-    "{n} match lines move to another date": f"""
+    ("match line moves to another date", "match lines move to another date"): f"""
         select p.home_team || ' v ' || p.away_team || ': ' || b.match_date || ' is now ' || p.match_date
         from match_scores as p join match_scores_before as b using (id)
         where p.match_date <> b.match_date and {_DUE} order by 1""",
-    "{n} meetings move to another date": f"""
+    ("meeting moves to another date", "meetings move to another date"): f"""
         select p.home_team || ' v ' || p.away_team || ': ' || b.match_date || ' is now ' || p.match_date
-        from schedule as p join schedule_before as b using (id) where p.match_date <> b.match_date and {_DUE} order by 1""",
+        from schedule as p join schedule_before as b using (id)
+        where p.match_date <> b.match_date and {_DUE} order by 1""",
 }  # fmt: skip
 
-_COUNTS: dict[str, str] = {
-    "{n} new match lines": f"select count(*) from match_scores as p where p._op = 'insert' and {_DUE}",
-    "{n} new meetings in the schedule": f"select count(*) from schedule as p where p._op = 'insert' and {_DUE}",
-    "{n} standings rows move": f"select count(*) from series_stats as p where {_DUE}",
-    "{n} players with new figures": f"select count(*) from players as p where p._op = 'update' and {_DUE}",
-    "{n} new rating points": f"select count(*) from player_history as p where {_DUE}",
+_COUNTED: dict[tuple[str, str], str] = {
+    ("new match line", "new match lines"): f"select count(*) from match_scores as p where p._op = 'insert' and {_DUE}",
+    (
+        "new meeting in the schedule",
+        "new meetings in the schedule",
+    ): f"select count(*) from schedule as p where p._op = 'insert' and {_DUE}",
+    ("standings row moves", "standings rows move"): f"select count(*) from series_stats as p where {_DUE}",
+    (
+        "player has new figures",
+        "players have new figures",
+    ): f"select count(*) from players as p where p._op = 'update' and {_DUE}",
+    ("new rating point", "new rating points"): f"select count(*) from player_history as p where {_DUE}",
 }
 
 
@@ -70,16 +82,21 @@ def headlines(engine: sa.Engine, run_id: str, league: str) -> list[str]:
     with engine.connect() as connection:
         if not connection.execute(sa.text("select to_regnamespace(:name)"), {"name": quote(plan)}).scalar():
             return []
-        connection.execute(sa.text("select set_config('search_path', :path, true)"), {"path": f"{quote(plan)}, pg_temp"})
-        told = [_named(text, names) for text, sql in _QUERIES.items() if (names := _ask(connection, sql, league))]
-        counts = ((text, _ask(connection, sql, league)[0]) for text, sql in _COUNTS.items())
-        return told + [text.format(n=f"{count:,}") for text, count in counts if count]
+        path = {"path": f"{quote(plan)}, pg_temp"}
+        connection.execute(sa.text("select set_config('search_path', :path, true)"), path)
+        told = [_told(words, names) for words, sql in _NAMED.items() if (names := _ask(connection, sql, league))]
+        counts = ((words, _ask(connection, sql, league)[0]) for words, sql in _COUNTED.items())
+        return told + [_counted(words, count) for words, count in counts if count]
 
 
 def _ask(connection: sa.Connection, sql: str, league: str) -> list:
     return list(connection.execute(sa.text(sql), {"league": league}).scalars())
 
 
-def _named(text: str, names: list[str]) -> str:
+def _told(words: tuple[str, str], names: list[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{text.format(n=f'{len(names):,}')}: {'; '.join(names[:SHOWN])}{more}"
+    return f"{_counted(words, len(names))}: {'; '.join(names[:SHOWN])}{more}"
+
+
+def _counted(words: tuple[str, str], count: int) -> str:
+    return f"{count:,} {words[0] if count == 1 else words[1]}"
