@@ -60,8 +60,13 @@ def stats(team: str, **changes: Any) -> dict[str, Any]:
 
 
 def line(match_id: str | None, home: str, away: str, **changes: Any) -> dict[str, Any]:
-    """A record of a match file; the away side's number stands first and the home side won."""
-    seats = {f"{side} Player {n} ID": f"nndz-{_person(team, n)}" for side, team in (("Home", home), ("Away", away)) for n in (1, 2)}
+    """A record of a match file; the away side's number stands first, the home side won, each court has its own pairs."""
+    first = 3 if match_id and match_id.endswith("2") else 1
+    seats = {
+        f"{side} Player {n} ID": f"nndz-{_person(team, first + n - 1)}"
+        for side, team in (("Home", home), ("Away", away))
+        for n in (1, 2)
+    }
     record = {
         "league_id": APTA,
         "match_id": match_id,
@@ -88,11 +93,11 @@ def meeting(day: str, home: str, away: str, **changes: Any) -> dict[str, Any]:
 
 
 def small() -> Kinds:
-    """Four teams in two series with two players each, two team matches of two lines, and their schedule."""
+    """Four teams in two series with four players each, two team matches of two lines, and their schedule."""
     first, second, third, fourth = TEAMS
     return copy.deepcopy(
         {
-            "players": [player(_person(team, n), team) for team in TEAMS for n in (1, 2)],
+            "players": [player(_person(team, n), team) for team in TEAMS for n in (1, 2, 3, 4)],
             "series_stats": [stats(team) for team in TEAMS],
             "match_scores": [
                 line(f"nndz-match{number}_Line{court}", home, away)
@@ -106,6 +111,22 @@ def small() -> Kinds:
             ],
         }
     )
+
+
+def changed() -> Kinds:
+    """The small scrape a week later: rows to insert, to update and to switch off in most tables."""
+    scrape = small()
+    scrape["players"][0]["PTI"] = "39.5"
+    scrape["players"].pop()
+    scrape["players"].append(player("new", "Skokie 12", Series="Series 12"))
+    scrape["series_stats"][0]["points"] = 15
+    scrape["series_stats"].append(stats("Skokie 12", series="Series 12"))
+    scrape["match_scores"][1]["Scores"] = "2-6, 3-6"
+    scrape["match_scores"].append(
+        line("nndz-match9_Line1", "Skokie 12", "Winnetka 12", Date="30-Sep-25", **{"Home Player 1 ID": "nndz-new"})
+    )
+    scrape["schedules"][0]["time"] = "07:30 pm"
+    return scrape
 
 
 def _person(team: str, number: int) -> str:
@@ -162,10 +183,17 @@ class Import:
             planning.publish(self.engine, run_id, [league])
             assert [] == planning.verify(self.engine, run_id, [league])
 
+    def forget(self, run_id: str) -> None:
+        """Drop the plan and the candidate of a run, as the runs after it do."""
+        with self.engine.begin() as connection:
+            planning.drop_run(connection, run_id)
+
     def changes(self, run_id: str, league: str = APTA) -> dict[str, tuple[int, int, int]]:
         """Table -> planned inserts, updates and deactivations, where there are any."""
         counts = self.column(
-            "select plan_counts from etl.run_leagues where run_id = :run and league = :league", run=run_id, league=league
+            "select plan_counts from etl.run_leagues where run_id = :run and league = :league",
+            run=run_id,
+            league=league,
         )[0]
         found = {table: (c["insert"], c["update"], c["deactivate"]) for table, c in counts.items()}
         return {table: operations for table, operations in found.items() if any(operations)}

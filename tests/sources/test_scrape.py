@@ -34,7 +34,11 @@ def listed(scrape: Scrape) -> list[tuple[str, str, str]]:
 def test_kinds_and_leagues_are_read_from_names(tmp_path, leagues):
     """A league folder in any spelling, both names of match files, an undescribed league in capitals."""
     folder = folder_with(
-        tmp_path, "aptachicago/match_history.json", "nsft/match_scores.json", "My  New League/players.json", ".git/players.json"
+        tmp_path,
+        "aptachicago/match_history.json",
+        "nsft/match_scores.json",
+        "My  New League/players.json",
+        ".git/players.json",
     )
 
     assert [
@@ -57,13 +61,17 @@ def test_key_of_a_league_is_the_key_it_is_planned_under(tmp_path, leagues):
 
 def test_what_is_not_read_is_named(tmp_path, leagues):
     """CSV, other files, loose files and broken links are listed as not read."""
-    folder = folder_with(tmp_path, "NSTF/players.json", "NSTF/players.csv", "NSTF/players.json.bak", "CITA/schedules.csv", "README.md")
+    folder = folder_with(
+        tmp_path, "NSTF/players.json", "NSTF/players.csv", "NSTF/players.json.bak", "CITA/schedules.csv", "README.md"
+    )
     (folder / "CNSWPL").symlink_to(folder / "gone")
 
     scrape = read_scrape(folder, leagues)
 
     assert ("NSTF",) == scrape.leagues
-    assert {"NSTF/players.csv", "NSTF/players.json.bak", "CITA/schedules.csv", "README.md", "CNSWPL"} == set(scrape.ignored)
+    assert {"NSTF/players.csv", "NSTF/players.json.bak", "CITA/schedules.csv", "README.md", "CNSWPL"} == set(
+        scrape.ignored
+    )
 
 
 def test_two_files_of_one_kind_are_a_fault(tmp_path, leagues):

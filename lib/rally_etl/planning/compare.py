@@ -67,9 +67,11 @@ def plan_changes(
 
 def keep_before_images(connection: sa.Connection, table: Table) -> None:
     """Store the live image of every row that the plan updates or deactivates."""
+    columns = [quote(column) for column in table.column_names]
     connection.execute(
         sa.text(
-            f"insert into {quote(f'{table.name}_before')} select l.* from {quote('public', table.name)} as l"
+            f"insert into {quote(f'{table.name}_before')} ({', '.join(columns)})"
+            f" select {', '.join(f'l.{column}' for column in columns)} from {quote('public', table.name)} as l"
             f" join {quote(table.name)} as p on p.id = l.id where p._op <> 'insert'"
         )
     )

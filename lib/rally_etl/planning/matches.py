@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.sql import read
 from rally_etl.planning.teams import Scene
@@ -72,6 +73,7 @@ def plan_matches(scene: Scene, orientation: str) -> None:
     if _set_repeated_aside(scene, "and match_id in (select tenniscores_match_id from changed_lines)"):
         connection.execute(sa.text("delete from changed_lines where record_hash in (select record_hash from repeated)"))
     if connection.execute(sa.text("select exists (select from changed_lines where live_id is null)")).scalar():
+        names.write_live_names(scene, "match_scores", "home_team", "away_team")
         connection.execute(sa.text(read("lines_by_content")), binds)
     wanted = "select w.*, w.live_id as id from changed_lines as w"
     plan_changes(connection, table, Wanted(wanted, _VALUES), scene.league.key, binds)

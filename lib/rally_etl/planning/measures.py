@@ -52,7 +52,9 @@ def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Mea
             for name in IMPORTED if league in ids else ():
                 if name in catalog:
                     rows += connection.execute(
-                        sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"),
+                        sa.text(
+                            f"select count(*) from {quote('public', name)} as l where {league_rows(catalog[name])}"
+                        ),
                         {"league_id": ids[league]},
                     ).scalar_one()
             measures[league] = {"live_rows": measure(rows)}

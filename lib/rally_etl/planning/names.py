@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from rally_etl.database.catalog import quote
 from rally_etl.naming import resolve
 
 if TYPE_CHECKING:
@@ -87,3 +88,29 @@ def write_names(
         {"league": scene.league.key, "rows": json.dumps(rows)},
     )
     scene.connection.execute(sa.text("analyze names"))
+
+
+def write_live_names(scene: Scene, table: str, *columns: str) -> None:
+    """Fill ``live_names``: printed name -> team, for rows of a live table that older importers left without a link.
+
+    Args:
+        columns: columns that hold names; the link of each is the column ``<name>_id``.
+    """
+    sql = " union ".join(
+        f"select {column} from {quote('public', table)} where league_id = :league_id and {column}_id is null"
+        for column in columns
+    )
+    rows = scene.connection.execute(sa.text(sql), {"league_id": scene.league_id})
+    found = []
+    for printed in rows.scalars():
+        team = scene.league.parse_team(printed) if printed else None
+        if team and (known := scene.teams.get(scene.key(team))):
+            found.append({"printed": printed, "team_id": known.id})
+    scene.connection.execute(sa.text("drop table if exists pg_temp.live_names"))
+    scene.connection.execute(
+        sa.text(
+            "create temporary table live_names on commit drop as"
+            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, team_id integer)"
+        ),
+        {"rows": json.dumps(found)},
+    )

@@ -44,15 +44,17 @@ def make_plan(
             raise RallyEtlError(
                 f"the database has no table {', '.join(missing)}; nothing was planned\nhint: run `rally-etl db init`"
             )
+        _check_sequences(connection, catalog)
         schema.create_plan(connection, run_id, catalog)
         connection.execute(sa.text(f"set local search_path = {quote(schema.schemas(run_id)[0])}, pg_temp"))
         files = _usable_files(connection, run_id)
         known = {row.league_id: leagues.canonical(row.league_id) for row in _live_leagues(connection)}
         planned_clubs: dict[str, int] = {}
+        planned_series: dict[str, int] = {}
         scenes = []
         for key, kinds in files.items():
             scene = teams.Scene(connection, catalog, leagues.get(key), clubs, frozenset(kinds))
-            _plan_league(scene, kinds, known, planned_clubs)
+            _plan_league(scene, kinds, known, planned_clubs, planned_series)
             scenes.append(scene)
             if on_table:
                 on_table(key)
@@ -63,14 +65,41 @@ def make_plan(
             _record(connection, run_id, scene)
 
 
+def _check_sequences(connection: sa.Connection, catalog: dict[str, Table]) -> None:
+    """Refuse a database whose sequences lag behind its rows, as restored dumps may: a new id would be a known row's.
+
+    Raises:
+        RallyEtlError: names the sequences, with the statement that mends each.
+    """
+    behind = []
+    for table in catalog.values():
+        if table.sequence:
+            highest, next_id = connection.execute(
+                sa.text(
+                    f"select (select max(id) from {quote('public', table.name)}),"
+                    f" last_value + case when is_called then 1 else 0 end from {table.sequence}"
+                )
+            ).one()
+            if highest and highest >= next_id:
+                behind.append(f"select setval('{table.sequence}', {highest});")
+    if behind:
+        raise RallyEtlError(
+            f"{len(behind)} sequences would give ids that rows have already; nothing was planned\nhint: {' '.join(behind)}"
+        )
+
+
 def _plan_league(
-    scene: teams.Scene, kinds: dict[str, str | None], known: dict[str, str | None], planned_clubs: dict[str, int]
+    scene: teams.Scene,
+    kinds: dict[str, str | None],
+    known: dict[str, str | None],
+    planned_clubs: dict[str, int],
+    planned_series: dict[str, int],
 ) -> None:
     teams.plan_league(scene, known)
     printed = names.read_printed(scene)
     roster = names.roster_of(scene, printed)
     teams.plan_clubs(scene, roster.values(), planned_clubs)
-    teams.plan_series(scene, roster.values())
+    teams.plan_series(scene, roster.values(), planned_series)
     live = teams.live_team_names(scene)
     teams.plan_teams(scene, roster, is_complete=kinds.keys() >= set(names.ROSTER_KINDS))
     teams.plan_junctions(scene)
@@ -109,9 +138,11 @@ def _live_leagues(connection: sa.Connection) -> list[sa.Row]:
     return list(connection.execute(sa.text("select id, league_id from public.leagues")))
 
 
-def league_rows(table: str) -> str:
+def league_rows(table: Table) -> str:
     """SQL condition over ``l`` for the imported rows of ``:league_id`` in a live table."""
-    return LEAGUE_ROWS.get(table, "l.league_id = :league_id")
+    if table.name == "series" and not table.has("league_id"):
+        return "exists (select from public.teams as t where t.series_id = l.id and t.league_id = :league_id)"
+    return LEAGUE_ROWS.get(table.name, "l.league_id = :league_id")
 
 
 def _record(connection: sa.Connection, run_id: str, scene: teams.Scene) -> None:
@@ -159,7 +190,7 @@ def plan_counts(
             ).all()
         )
         live = connection.execute(
-            sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(name)}"),
+            sa.text(f"select count(*) from {quote('public', name)} as l where {league_rows(catalog[name])}"),
             {"league_id": league_id},
         ).scalar_one()
         touched = found.get("update", 0) + found.get("deactivate", 0)
@@ -180,10 +211,11 @@ def plan_hash(connection: sa.Connection, run_id: str, catalog: dict[str, Table],
         after, before = quote(plan, name), quote(plan, f"{name}_before")
         rows = connection.execute(
             sa.text(
-                f"select count(*), coalesce(sum(hash_record_extended(p, 0)), 0), coalesce(sum(hash_record_extended(p, 1)), 0)"
-                f" from {after} as p where :league = any(_leagues)"
-                f" union all select count(*), coalesce(sum(hash_record_extended(b, 0)), 0), 0"
-                f" from {before} as b join {after} as p using (id) where :league = any(p._leagues)"
+                "select count(*), sum(h), bit_xor(h) from ("
+                f"select hash_record_extended(p, 0) as h from {after} as p where :league = any(_leagues)) as images"
+                " union all select count(*), sum(h), bit_xor(h) from ("
+                f"select hash_record_extended(b, 0) as h from {before} as b join {after} as p using (id)"
+                " where :league = any(p._leagues)) as images"
             ),
             {"league": league},
         )

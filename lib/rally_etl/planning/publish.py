@@ -49,7 +49,7 @@ def publish(
             _check_plan_is_recorded(connection, run_id, catalog, keys)
             published = Published({}, {})
             for table in catalog.values():
-                rows = _Rows(schemas(run_id)[0], table, keys, run_id)
+                rows = _Rows(connection, schemas(run_id)[0], table, keys, run_id)
                 rows.lock_before_images(connection)
                 published.updated[table.name] = rows.update(connection)
                 published.inserted[table.name] = rows.insert(connection)
@@ -123,7 +123,7 @@ class _Rows:
     A row that several leagues of the run need (a club) goes with the first of them.
     """
 
-    def __init__(self, plan: str, table: Table, leagues: list[str], run_id: str):
+    def __init__(self, connection: sa.Connection, plan: str, table: Table, leagues: list[str], run_id: str):
         self.table, self.live = table, quote("public", table.name)
         self.after, self.before = quote(plan, table.name), quote(plan, f"{table.name}_before")
         self.binds = {"leagues": leagues, "run": run_id}
@@ -131,10 +131,17 @@ class _Rows:
             "p._leagues && cast(:leagues as text[]) and not exists (select from etl.run_leagues as r where r.run_id = :run"
             " and r.state in ('published', 'verified') and r.league = any(p._leagues))"
         )
+        self.inserts, self.updates = connection.execute(
+            sa.text(
+                "select count(*) filter (where p._op = 'insert'), count(*) filter (where p._op <> 'insert')"
+                f" from {self.after} as p where {self.due}"
+            ),
+            self.binds,
+        ).one()
 
     def lock_before_images(self, connection: sa.Connection) -> None:
         """Lock the live rows that change and see that each still is what the plan was made from."""
-        if not self._count(connection, "p._op <> 'insert'"):
+        if not self.updates:
             return
         connection.execute(
             sa.text(
@@ -162,8 +169,7 @@ class _Rows:
 
     def update(self, connection: sa.Connection) -> int:
         """Write the columns that differ anywhere in the plan; columns kept by hand are not named at all."""
-        due = self._count(connection, "p._op <> 'insert'")
-        if not due:
+        if not self.updates:
             return 0
         names = [name for name in self.table.column_names if name != "id"]
         flags = ", ".join(f"bool_or(p.{quote(name)} is distinct from b.{quote(name)})" for name in names)
@@ -178,26 +184,20 @@ class _Rows:
             ),
             self.binds,
         ).rowcount
-        return self._exactly(written, due, "updated")
+        return self._exactly(written, self.updates, "updated")
 
     def insert(self, connection: sa.Connection) -> int:
         """Insert the planned new rows under the ids that were taken for them."""
-        due = self._count(connection, "p._op = 'insert'")
-        if not due:
+        if not self.inserts:
             return 0
         columns = ", ".join(quote(name) for name in self.table.column_names)
         written = connection.execute(
             sa.text(
-                f"insert into {self.live} ({columns}) select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"
+                f"insert into {self.live} ({columns}) overriding system value select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"
             ),
             self.binds,
         ).rowcount
-        return self._exactly(written, due, "inserted")
-
-    def _count(self, connection: sa.Connection, condition: str) -> int:
-        return connection.execute(
-            sa.text(f"select count(*) from {self.after} as p where {condition} and {self.due}"), self.binds
-        ).scalar_one()
+        return self._exactly(written, self.inserts, "inserted")
 
     def _exactly(self, written: int, due: int, verb: str) -> int:
         if written != due:

@@ -6,6 +6,7 @@ import json
 
 import sqlalchemy as sa
 
+from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.sql import read
 from rally_etl.planning.teams import Scene
@@ -13,6 +14,9 @@ from rally_etl.planning.teams import Scene
 _COLUMNS = (
     "league_id", "match_date", "match_time", "home_team", "away_team", "home_team_id", "away_team_id", "location",
 )  # fmt: skip
+
+# A side that no active team answers to keeps its link: a team that withdrew is still the team of its meetings.
+_LINKS = {name: f"coalesce(w.{name}, l.{name})" for name in ("home_team_id", "away_team_id")}
 
 
 def plan_schedule(scene: Scene) -> None:
@@ -25,6 +29,7 @@ def plan_schedule(scene: Scene) -> None:
     for name in ("places", "meetings"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
     _write_places(scene)
+    names.write_live_names(scene, "schedule", "home_team", "away_team")
     connection.execute(sa.text(read("meetings")), binds)
     connection.execute(sa.text("analyze meetings"))
     connection.execute(sa.text(read("match_meetings")), binds)
@@ -32,7 +37,7 @@ def plan_schedule(scene: Scene) -> None:
     plan_changes(
         connection,
         scene.catalog["schedule"],
-        Wanted(meetings, {name: f"w.{name}" for name in _COLUMNS}),
+        Wanted(meetings, {name: f"w.{name}" for name in _COLUMNS} | _LINKS),
         scene.league.key,
         binds,
     )
@@ -41,14 +46,14 @@ def plan_schedule(scene: Scene) -> None:
 def _write_places(scene: Scene) -> None:
     """Printed location -> name of the club as the candidate has it."""
     connection = scene.connection
-    names: dict[str, str] = {}
+    known: dict[str, str] = {}
     for (name,) in connection.execute(sa.text("select name from public.clubs union all select name from clubs")):
-        names.setdefault(scene.clubs.key(name), name)
+        known.setdefault(scene.clubs.key(name), name)
     printed = connection.execute(
         sa.text("select distinct location from etl.staged_schedules where league = :league and location is not null"),
         {"league": scene.league.key},
     ).scalars()
-    rows = [{"printed": place, "name": names[key]} for place in printed if (key := scene.clubs.key(place)) in names]
+    rows = [{"printed": place, "name": known[key]} for place in printed if (key := scene.clubs.key(place)) in known]
     connection.execute(
         sa.text(
             "create temporary table places on commit drop as"

@@ -25,15 +25,18 @@ def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
     connection.execute(sa.text(f"drop schema if exists {quote(candidate)} cascade"))
     connection.execute(sa.text(f"drop schema if exists {quote(plan)} cascade"))
     connection.execute(sa.text(f"create schema {quote(plan)}"))
-    for name in catalog:
+    for name, table in catalog.items():
         after, before = quote(plan, name), quote(plan, f"{name}_before")
+        columns = ", ".join(quote(column) for column in table.column_names)
         connection.execute(
             sa.text(
-                f"create table {after} (like {quote('public', name)}, _op text not null"
-                f" check (_op in ('insert', 'update', 'deactivate')), _leagues text[] not null)"
+                f"create table {after} as select {columns}, cast(null as text) as _op, cast(null as text[]) as _leagues"
+                f" from {quote('public', name)} with no data"
             )
         )
-        connection.execute(sa.text(f"create table {before} (like {quote('public', name)})"))
+        connection.execute(
+            sa.text(f"create table {before} as select {columns} from {quote('public', name)} with no data")
+        )
     connection.execute(
         sa.text(
             f"create table {quote(plan, 'kept_dates')} (league text not null, id integer not null,"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.sql import read
 from rally_etl.planning.teams import Scene
@@ -14,6 +15,7 @@ _COLUMNS = (
 
 def plan_standings(scene: Scene) -> None:
     """Plan the standings as printed. ``points`` is an integer in live databases although CNSWPL counts halves: rounded."""
+    names.write_live_names(scene, "series_stats", "team")
     plan_changes(
         scene.connection,
         scene.catalog["series_stats"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from rally_etl.database.catalog import quote
 from rally_etl.planning.compare import Wanted, plan_changes
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Scene:
     league_id: int = 0
     club_ids: dict[str, int] = field(default_factory=dict)
     series_ids: dict[str, int] = field(default_factory=dict)
+    series_names: dict[str, str] = field(default_factory=dict)
     teams: dict[TeamKey, LiveTeam] = field(default_factory=dict)
     held: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
@@ -61,6 +63,16 @@ class Scene:
                 self.league.key,
                 {"rows": json.dumps(rows)},
             )
+
+    def share(self, table: str, ids: list[int]) -> None:
+        """This league needs rows, too, that another league of the run plans."""
+        self.connection.execute(
+            sa.text(
+                f"update {quote(table)} set _leagues = _leagues || cast(:league as text)"
+                " where id = any(:ids) and not cast(:league as text) = any(_leagues)"
+            ),
+            {"league": self.league.key, "ids": ids},
+        )
 
     def new_ids(self, table: str, count: int) -> list[int]:
         """Take ids from the live sequence, so that the id an auditor sees is the id users will get."""
@@ -105,37 +117,36 @@ def plan_clubs(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]
         for key, new_id in zip(new, scene.new_ids("clubs", len(new)), strict=True)
     ]
     scene.plan("clubs", rows, {"id": "integer", "name": "text"})
-    shared = [planned[key] for key in spellings if key in planned]
-    scene.connection.execute(
-        sa.text(
-            "update clubs set _leagues = _leagues || cast(:league as text)"
-            " where id = any(:ids) and not cast(:league as text) = any(_leagues)"
-        ),
-        {"league": scene.league.key, "ids": shared},
-    )
+    scene.share("clubs", [planned[key] for key in spellings if key in planned])
     planned |= dict(zip(new, (row["id"] for row in rows), strict=True))
     scene.club_ids = {key: live[key] if key in live else planned[key] for key in spellings}
 
 
-def plan_series(scene: Scene, roster: Iterable[TeamName]) -> None:
-    """Find the series of *roster* by their canonical name, renaming old spellings; new ones are planned."""
-    by_league = scene.catalog["series"].has("league_id")
-    live: dict[str, tuple[int, str]] = {}
-    for row in scene.connection.execute(sa.text(_series_sql(scene)), {"league_id": scene.league_id}):
-        name = scene.league.parse_series(row.name) or row.name
-        if name not in live or row.name == name:
-            live[name] = (row.id, row.name)
+def plan_series(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]) -> None:
+    """Find the series of *roster* by their canonical name, renaming old spellings; new ones are planned.
+
+    Where series have no league they are shared by name (domain.md 1.0, 1): none is renamed, and a new one is planned
+    once for all leagues of the run.
+
+    Args:
+        planned: name -> id of shared series that another league of this run plans already; added to.
+    """
+    is_shared = not scene.catalog["series"].has("league_id")
+    live = _live_series(scene)
     wanted = sorted({team.series for team in roster})
-    new = [name for name in wanted if name not in live]
+    new = [name for name in wanted if name not in live and not (is_shared and name in planned)]
     ids = dict(zip(new, scene.new_ids("series", len(new)), strict=True))
-    taken = {printed for _, printed in live.values()}
     rows = []
     for name in wanted:
-        live_id, printed = live.get(name, (ids.get(name), name))
+        live_id, printed = live.get(name, (ids.get(name, planned.get(name)), name))
         scene.series_ids[name] = live_id
-        kept = printed if printed != name and name in taken else name
-        rows.append({"id": live_id, "name": kept, "display_name": kept, "league_id": scene.league_id})
-    types = {"id": "integer", "name": "text", "display_name": "text"} | ({"league_id": "integer"} if by_league else {})
+        scene.series_names[name] = kept = printed if is_shared else name
+        if name in live or name in ids:
+            rows.append({"id": live_id, "name": kept, "display_name": kept, "league_id": scene.league_id})
+    if is_shared:
+        scene.share("series", [planned[name] for name in wanted if name in planned and name not in live])
+        planned |= ids
+    types = {"id": "integer", "name": "text", "display_name": "text"} | ({} if is_shared else {"league_id": "integer"})
     # a display name that somebody chose stays
     shown = "case when l.id is null or l.display_name = l.name then w.display_name else l.display_name end"
     scene.plan("series", rows, types, display_name=shown)
@@ -164,7 +175,7 @@ def plan_teams(scene: Scene, roster: dict[TeamKey, TeamName], is_complete: bool)
         if row and row.alias and scene.league.parse_series(row.alias) != team.series:
             alias = row.alias  # somebody chose it
         team_id = row.id if row else ids[key]
-        scene.teams[key] = LiveTeam(team_id, team.name, series_id, team.series, club_id)
+        scene.teams[key] = LiveTeam(team_id, team.name, series_id, scene.series_names[team.series], club_id)
         rows.append(
             {"id": team_id, "club_id": club_id, "series_id": series_id, "league_id": scene.league_id, "team_name": team.name,
              "display_name": team.name, "team_alias": alias, "is_active": True}
@@ -279,12 +290,26 @@ def _most_printed(spellings: Counter[str]) -> str:
     return min(spellings, key=lambda name: (-spellings[name], name))
 
 
-def _series_sql(scene: Scene) -> str:
+def _live_series(scene: Scene) -> dict[str, tuple[int, str]]:
+    """Canonical name -> id and live name; of several spellings the league's own comes first, then the right one."""
     if scene.catalog["series"].has("league_id"):
-        return "select id, name from public.series where league_id = :league_id order by id"
-    if "series_leagues" in scene.catalog:  # before September 2025 a series was shared by name (domain.md 1.0, 1)
-        return (
-            "select s.id, s.name from public.series as s left join public.series_leagues as j"
-            " on j.series_id = s.id and j.league_id = :league_id order by (j.id is null), s.id"
-        )
-    return "select id, name from public.series where :league_id = :league_id order by id"
+        sql = "select id, name, true as is_own from public.series where league_id = :league_id"
+    elif "series_leagues" in scene.catalog:
+        sql = """
+            select id, name, exists (select from public.series_leagues as j
+                                     where j.series_id = s.id and j.league_id = :league_id) as is_own
+            from public.series as s
+            """
+    else:
+        sql = """
+            select id, name, exists (select from public.teams as t
+                                     where t.series_id = s.id and t.league_id = :league_id) as is_own
+            from public.series as s
+            """
+    spellings: dict[str, list[sa.Row]] = defaultdict(list)
+    for row in scene.connection.execute(sa.text(sql), {"league_id": scene.league_id}):
+        spellings[scene.league.parse_series(row.name) or row.name].append(row)
+    best = {
+        name: min(rows, key=lambda row: (not row.is_own, row.name != name, row.id)) for name, rows in spellings.items()
+    }
+    return {name: (row.id, row.name) for name, row in best.items()}

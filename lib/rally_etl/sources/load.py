@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,13 +103,28 @@ def _stage_file(
         data = reading.read_bytes(file.path, settings.max_file_bytes)
         sha256 = archive.sha256_of(data)
         facts |= {"sha256": sha256, "size_bytes": len(data)}
-        with ThreadPoolExecutor(1) as pool:  # compresses on the other core while records are parsed on this one
+        with (
+            _no_collector(),
+            ThreadPoolExecutor(1) as pool,
+        ):  # compresses on the other core while records are parsed on this one
             kept = pool.submit(archive.keep, settings.archive_dir, data, sha256)
             facts |= _stage_records(connection, staging.FileKey(file.league, file.kind, sha256, rules), data, leagues)
             kept.result()
     except reading.FileFault as fault:
         facts |= {"records": 0, "staged": 0, "quarantined": 0, "faults": 0, "fault": str(fault)}
     return facts
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Nothing here makes cycles, and the collector would walk a million records again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _stage_records(connection: sa.Connection, key: staging.FileKey, data: bytes, leagues: Leagues) -> dict[str, object]:

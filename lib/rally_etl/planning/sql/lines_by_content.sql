@@ -12,23 +12,30 @@ with wanted as (
     where w.live_id is null
 ),
 
+linked as (
+    select l.*, coalesce(l.home_team_id, h.team_id) as home_id, coalesce(l.away_team_id, a.team_id) as away_id
+    from public.match_scores as l
+    left join live_names as h on h.printed = l.home_team and l.home_team_id is null
+    left join live_names as a on a.printed = l.away_team and l.away_team_id is null
+    where l.league_id = :league_id
+),
+
 live as (
     select
         l.id, l.tenniscores_match_id as match_id, l.match_date,
-        least(l.home_team_id, l.away_team_id) as low, greatest(l.home_team_id, l.away_team_id) as high,
-        l.home_team_id <= l.away_team_id as is_low_home, l.scores,
+        least(l.home_id, l.away_id) as low, greatest(l.home_id, l.away_id) as high,
+        l.home_id <= l.away_id as is_low_home, l.scores,
         concat_ws('+', least(l.home_player_1_id, l.home_player_2_id), greatest(l.home_player_1_id, l.home_player_2_id)) as home,
         concat_ws('+', least(l.away_player_1_id, l.away_player_2_id), greatest(l.away_player_1_id, l.away_player_2_id)) as away
-    from public.match_scores as l
+    from linked as l
     where
-        l.league_id = :league_id
-        and not exists (select from changed_lines as c where c.live_id = l.id)
+        not exists (select from changed_lines as c where c.live_id = l.id)
         -- a live line whose match id the scrape still has is spoken for
         and not exists (
             select from etl.staged_match_scores as s where s.league = :league and s.match_id = l.tenniscores_match_id
         )
         and (l.tenniscores_match_id is null or exists (select from wanted where match_id is null))
-        and (l.match_date, least(l.home_team_id, l.away_team_id), greatest(l.home_team_id, l.away_team_id)) in (
+        and (l.match_date, least(l.home_id, l.away_id), greatest(l.home_id, l.away_id)) in (
             select match_date, low, high from wanted
         )
 ),

@@ -1,0 +1,98 @@
+"""What the operator reads at the end of a run, and the exit code of an approval."""
+
+from __future__ import annotations
+
+import pytest
+
+from rally_etl.commands.run import _approved_code
+from rally_etl.commands.terminal import Terminal
+
+RUN = "20251003T060012-1f3a"
+
+
+def league(decision: str, *, published: bool = False, reasons: list[dict] | None = None) -> dict:
+    """One league of a run's document, with one change and two quarantined records."""
+    plan = {"teams": {"insert": 1, "update": 0, "deactivate": 0, "unchanged": 26}}
+    found = {
+        "decision": decision,
+        "published": published,
+        "quarantined": 2,
+        "plan": plan,
+        "changes": ["1 new team: A 1"],
+    }
+    return found | {"reasons": reasons or []}
+
+
+def reason(severity: str, message: str, stage: str = "import") -> dict:
+    """One reason as the gate writes it."""
+    return {
+        "rule": "some_rule",
+        "stage": stage,
+        "severity": severity,
+        "observed": 1,
+        "threshold": 0,
+        "message": message,
+    }
+
+
+def told(capsys, leagues: dict, *, decision: str, dry_run: bool = False) -> str:
+    """What `conclude` prints on stderr for these leagues."""
+    document = {"run_id": RUN, "decision": decision, "dry_run": dry_run, "report": "reports/x", "leagues": leagues}
+    Terminal().conclude(document)
+    return capsys.readouterr().err
+
+
+def test_end_of_a_run_as_text(capsys):
+    """Decision first, then each league with its reasons and changes, the report, and what to do next."""
+    leagues = {
+        "APTA_CHICAGO": league("GO", published=True, reasons=[reason("warn", "the newest match is old")]),
+        "NSTF": league("HOLD", reasons=[reason("hold", "NSTF: \x1b[31m1 series"), reason("warn", "not worth a line")]),
+        "CITA": league("NO-GO", reasons=[reason("error", "CITA: a file is broken")]),
+    }
+
+    expected = f"""
+NO-GO         run {RUN}
+  APTA_CHICAGO  GO, 1 change published, 2 records quarantined
+    warn  the newest match is old
+    1 new team: A 1
+  NSTF          HOLD, 1 change not published, 2 records quarantined
+    hold  NSTF:  [31m1 series
+    1 new team: A 1
+  CITA          NO-GO, 1 change not published, 2 records quarantined
+    error CITA: a file is broken
+    1 new team: A 1
+
+report: reports/x
+hint: rally-etl approve {RUN} --by WHO --reason TEXT publishes NSTF
+hint: the live rows of CITA are as they were; mend what the reasons name and run the scrape again
+"""
+    assert expected == told(capsys, leagues, decision="NO-GO")
+
+
+def test_dry_run_says_what_would_be_published(capsys):
+    """A dry run offers no approval, and names only the leagues that a real run would publish."""
+    text = told(capsys, {"NSTF": league("GO"), "CITA": league("HOLD")}, decision="HOLD", dry_run=True)
+
+    assert text.endswith("hint: a dry run publishes nothing; without --dry-run the same command publishes NSTF\n")
+    assert "approve" not in text
+
+
+def test_nothing_is_hinted_when_all_is_published(capsys):
+    """An operator with nothing to do reads no hint, also after an approval."""
+    leagues = {"NSTF": league("GO", published=True), "CITA": league("HOLD", published=True)}
+
+    assert "hint:" not in told(capsys, leagues, decision="HOLD")
+
+
+@pytest.mark.parametrize(
+    ("leagues", "code"),
+    [
+        ([league("HOLD", published=True)], 0),
+        ([league("HOLD", published=True), league("NO-GO", reasons=[reason("error", "moved", "publish")])], 3),
+        ([league("HOLD", published=True, reasons=[reason("error", "differs", "verify")])], 1),
+    ],
+    ids=["published", "one refused", "live differs"],
+)
+def test_exit_code_of_an_approval(leagues, code):
+    """Only the leagues that were asked for count: all published, one refused, or published but not as planned."""
+    assert code == _approved_code(leagues)
