@@ -221,7 +221,7 @@ def test_reason_tells_what_how_much_and_which():
     assert ("few_teams_go", "import", "hold", 0.25, 0.05) == tuple(
         reason[key] for key in ("rule", "stage", "severity", "observed", "threshold")
     )
-    for part in ("NSTF", "25%", "Lakeside 1; Hillcrest 2", "rally-etl approve"):
+    for part in ("NSTF", "25%", "Lakeside 1; Hillcrest 2", "approve the run"):
         assert part in reason["message"]
 
 

@@ -84,7 +84,7 @@ def test_second_plans_are_empty(season):
 
 
 def test_figures_of_the_season(season):
-    """APTA of 2025-10-01: teams, series and one row per person and team (domain.md 5.3)."""
+    """APTA of 2025-10-01: teams, series and one row per person and team."""
     apta = "join leagues as l on l.id = t.league_id and l.league_id = 'APTA_CHICAGO'"
     count = season.importing.column
 

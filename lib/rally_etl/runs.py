@@ -259,9 +259,8 @@ def _reason(rule: str, stage: str, message: str) -> dict[str, Any]:
 
 
 def _sentence(outcome: Outcome, dry_run: bool) -> str:
-    why = f": {outcome.reasons[0]['message']}" if outcome.reasons and outcome.decision != "GO" else ""
     done = "published" if outcome.is_published else "dry run, not published" if dry_run else "not published"
-    return f"{outcome.decision}, {done}{why}"
+    return f"{outcome.decision}, {done}"
 
 
 def _tell_stage(engine: sa.Engine, run_id: str, event: pipeline.StageEvent, tell: Tell) -> None:

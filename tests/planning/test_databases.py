@@ -1,4 +1,4 @@
-"""Plans fit the database they meet: environments disagree about keys, columns and tables (domain.md 1.0)."""
+"""Plans fit the database they meet: environments disagree about keys, columns and tables."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_dates_move_forward_only_with_the_schedule(loaded):
 
 
 def test_scores_are_live_home_first(importing):
-    """Whatever side a file prints first, live scores name the home side first (domain.md 2.4)."""
+    """Whatever side a file prints first, live scores name the home side first."""
     importing.load(small())
     assert ["6-2, 6-4"] == importing.column("select distinct scores from match_scores")
 

@@ -36,7 +36,7 @@ def plan_changes(
 
     The connection's ``search_path`` starts with the plan's schema. Columns that are not written keep their live value,
     and take their default in a new row; ``updated_at`` moves with a change. Columns that the live table lacks are left
-    out (domain.md 1.0: environments disagree).
+    out: environments disagree (docs/databases.md).
     """
     written = {column.name: wanted.values[column.name] for column in table.columns if column.name in wanted.values}
     types = {column.name: column.type for column in table.columns}

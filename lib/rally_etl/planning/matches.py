@@ -14,7 +14,7 @@ _COMPARED = (
     "league_id", "match_date", "home_team", "away_team", "home_team_id", "away_team_id", *_PLAYERS, "scores", "winner",
 )  # fmt: skip
 # A known line does not move forward unless the schedule has the meeting on the new date and not on the old one:
-# scrapers stamp re-read lines with the date of the page (domain.md 2.7).
+# scrapers stamp re-read lines with the date of the page.
 _DATE = """
 case
     when w.match_date is null then l.match_date
@@ -103,7 +103,7 @@ def _scalar(scene: Scene, sql: str) -> bool:
 
 
 def _write_fixtures(scene: Scene) -> None:
-    """Where and when the schedule, as planned, has two teams meet; the pair in no order (domain.md 2.6)."""
+    """Where and when the schedule, as planned, has two teams meet; the pair in no order: files disagree about who is host."""
     scene.connection.execute(
         sa.text(
             """
@@ -165,7 +165,7 @@ def _set_repeated_aside(scene: Scene, among: str = "") -> int:
 
 
 def _spells_ids_differently(scene: Scene) -> bool:
-    """Whether lines or rosters of the league use more than one prefix of player ids (domain.md 2.1), in any seat."""
+    """Whether lines or rosters of the league use more than one prefix of player ids, in any seat."""
     seats = " or ".join(f"not starts_with(s.{name}, o.prefix)" for name in _PLAYERS)
     return _scalar(
         scene,

@@ -33,7 +33,7 @@ _VALUES = {
 def plan_players(scene: Scene) -> None:
     """Plan the memberships of a complete roster file; an active one that it does not hold is deactivated.
 
-    Grain: one row per person and team (domain.md 2.9: 532 persons play in two or three teams).
+    Grain: one row per person and team (in one league 532 persons play in two or three teams).
     """
     connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
     # One table a step, each with statistics: in one statement the planner would take every step for a handful of rows.

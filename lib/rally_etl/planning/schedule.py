@@ -22,8 +22,7 @@ _LINKS = {name: f"coalesce(w.{name}, l.{name})" for name in ("home_team_id", "aw
 def plan_schedule(scene: Scene) -> None:
     """Plan one row per meeting; a row that the scrape does not mention stays.
 
-    The location is spelled as the club's own name where it is known: the application joins on it exactly
-    (domain.md 3, 7).
+    The location is spelled as the club's own name where it is known: the application joins on it exactly.
     """
     connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
     for name in ("places", "meetings"):

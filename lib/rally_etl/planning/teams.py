@@ -125,7 +125,7 @@ def plan_clubs(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]
 def plan_series(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]) -> None:
     """Find the series of *roster* by their canonical name, renaming old spellings; new ones are planned.
 
-    Where series have no league they are shared by name (domain.md 1.0, 1): none is renamed, and a new one is planned
+    Where series have no league they are shared by name (docs/databases.md): none is renamed, and a new one is planned
     once for all leagues of the run.
 
     Args:
@@ -266,7 +266,7 @@ def _best(rows: list[_LiveRow], name: str) -> _LiveRow:
 def _without_key_conflicts(
     scene: Scene, new: list[TeamKey], roster: dict[TeamKey, TeamName], live: list[_LiveRow]
 ) -> list[TeamKey]:
-    """Leave out teams that a unique key of the database met cannot hold beside another (domain.md 1.0, 2); they are held."""
+    """Leave out teams that a unique key of the database met cannot hold beside another; they are held."""
     one_per_series = [
         key.name
         for key in scene.catalog["teams"].unique_keys

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rally_etl.naming import League, Leagues
     from rally_etl.settings import Settings
 
-CLEAR_SHARE = 0.99  # a file must vote this clearly for one side, or its orientation is unknown (domain.md 2.4)
+CLEAR_SHARE = 0.99  # a file must vote this clearly for one side, or its orientation is unknown
 _UNUSED_MATCH_FILE = {"votes_home": None, "votes_away": None, "orientation": None}
 
 
@@ -156,7 +156,7 @@ def _fault_count(connection: sa.Connection, key: staging.FileKey) -> int:
 
 
 def _season(connection: sa.Connection, key: staging.FileKey) -> int | None:
-    """The year in which the season of most dated rows ends; seasons run from August to July (domain.md 3)."""
+    """The year in which the season of most dated rows ends; seasons run from August to July."""
     if key.kind not in ("match_scores", "schedules"):
         return None
     return connection.execute(

@@ -1,5 +1,5 @@
 -- One row per person and team of the scraped rosters. Of several records of one membership (a roster read twice under
--- a wrong series, domain.md 2.9) the one that prints the team's own series is taken; the rest say the same again.
+-- a wrong series) the one that prints the team's own series is taken; the rest say the same again.
 create temporary table members on commit drop as
 select distinct on (s.person_key, n.team_id)
     s.person_key,
