@@ -60,7 +60,7 @@ def stats(team: str, **changes: Any) -> dict[str, Any]:
 
 
 def line(match_id: str | None, home: str, away: str, **changes: Any) -> dict[str, Any]:
-    """A record of a match file; the away side's number stands first, the home side won, each court has its own pairs."""
+    """A record of a match file; away first, the home side won, each court has its own pairs."""
     first = 3 if match_id and match_id.endswith("2") else 1
     seats = {
         f"{side} Player {n} ID": f"nndz-{_person(team, first + n - 1)}"
@@ -224,7 +224,8 @@ def fingerprint(engine: sa.Engine, without: tuple[str, ...] = ()) -> dict[str, s
         names = connection.execute(
             sa.text("select tablename from pg_tables where schemaname = 'public' order by 1")
         ).scalars()
-        digest = "select md5(coalesce(string_agg(r, chr(10) order by r), '')) from (select t::text as r from {} as t) as rows"
+        digest = "select md5(coalesce(string_agg(r, chr(10) order by r), ''))"
+        digest += " from (select t::text as r from {} as t) as rows"
         return {
             name: connection.execute(sa.text(digest.format(quote("public", name)))).scalar_one()
             for name in names

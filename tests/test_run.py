@@ -272,7 +272,7 @@ def test_missing_evidence_is_no_go(project):
 
 
 def test_killed_kernel_is_no_go_and_the_next_run_works(project):
-    """A kernel killed in the import: every league NO-GO, live as before, later stages skipped; the run after it is whole."""
+    """A kernel killed in the import: every league NO-GO, live as before, the rest skipped; the next run is whole."""
     told = project.told["week 3 killed"]
 
     assert {("NO-GO", False)} == set(decisions(told).values())
@@ -313,7 +313,9 @@ def test_second_run_at_once_exits_5(project):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--source", "gone"], ["--source", "weeks/week-1", "--league", "CNSWPL"], ["--source", "weeks/week-1", "--as-of", "May"], [],
+    [["--source", "gone"],
+     ["--source", "weeks/week-1", "--league", "CNSWPL"], ["--source", "weeks/week-1", "--as-of", "May"],
+     [],
      ["--params", "gone.yaml"], ["--source", "weeks/week-1", "--nonsense"]],
 )  # fmt: skip
 def test_wrong_use_exits_2(project, arguments):

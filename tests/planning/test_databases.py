@@ -55,7 +55,7 @@ def test_first_load_under_a_key_without_team(importing):
 
 
 def test_key_of_one_team_per_club_and_series_holds_the_second(importing):
-    """`unique_team_club_series_league` has no room for "I 7 SW" and "II 7 SW": one is held with its rows, not crashed."""
+    """`unique_team_club_series_league` has no room for "I 7 SW" and "II 7 SW": one is held with its rows."""
     importing.write(OLD_TEAMS_KEY)
 
     run_id = importing.load(small())
@@ -70,7 +70,7 @@ def test_key_of_one_team_per_club_and_series_holds_the_second(importing):
 
 
 def test_series_shared_by_name(importing):
-    """Where series have no league, two leagues of one run share the series of one name, and the junction says whose it is."""
+    """Where series have no league, two leagues share the series of one name; the junction says whose it is."""
     importing.write(SHARED_SERIES)
     folder = write(importing.settings.root / "both", small())
     write(folder, other_league("Series 12"), "NEWLEAGUE")
@@ -79,7 +79,8 @@ def test_series_shared_by_name(importing):
 
     assert ["Series 12", "Series 7 SW"] == importing.column("select name from series order by 1")
     assert [("APTA_CHICAGO", 2), ("NEWLEAGUE", 1)] == importing.rows(
-        "select l.league_id, count(*) from series_leagues as j join leagues as l on l.id = j.league_id group by 1 order by 1"
+        "select l.league_id, count(*) from series_leagues as j join leagues as l on l.id = j.league_id"
+        " group by 1 order by 1"
     )
     again = importing.load(folder)
     assert ({}, {}) == (importing.changes(again), importing.changes(again, "NEWLEAGUE"))
@@ -95,7 +96,8 @@ def test_series_of_a_league_is_not_mistaken_for_that_of_another(importing):
     importing.write("insert into leagues (league_id, league_name) values ('CNSWPL', 'x')")
     importing.write("insert into series (name, display_name) values ('Series 12', 'Series 12')")
     importing.write(
-        "insert into series_leagues (series_id, league_id) select s.id, l.id from series as s, leagues as l where s.name = 'Series 12' and l.league_id = 'CNSWPL'"
+        "insert into series_leagues (series_id, league_id) select s.id, l.id from series as s, leagues as l"
+        " where s.name = 'Series 12' and l.league_id = 'CNSWPL'"
     )
 
     importing.load(small())
@@ -132,7 +134,8 @@ def test_late_columns_may_be_missing(importing):
 def test_other_columns_and_generated_ones_are_left_alone(loaded):
     """A column that this project does not know keeps its value, and a generated column is not written."""
     loaded.write(
-        "alter table teams add column mascot text default 'none', add column shout text generated always as (upper(team_name)) stored"
+        "alter table teams add column mascot text default 'none',"
+        " add column shout text generated always as (upper(team_name)) stored"
     )
     loaded.write("update teams set mascot = 'owl', team_name = 'Tennaqua - 12' where team_name = 'Tennaqua 12'")
     scrape = small()
@@ -212,7 +215,8 @@ def test_rows_under_an_old_spelling_without_links_are_mended(loaded):
 def test_standing_stored_twice_is_no_crash(loaded):
     """A second row of one team under a wrong series (incident 27) stays beside the right one."""
     loaded.write(
-        "insert into series_stats (league_id, series, team, team_id) select league_id, 'Series 99', team_name, id from teams limit 1"
+        "insert into series_stats (league_id, series, team, team_id)"
+        " select league_id, 'Series 99', team_name, id from teams limit 1"
     )
     loaded.write("update series_stats set team_id = null where series <> 'Series 99'")
 
@@ -222,7 +226,7 @@ def test_standing_stored_twice_is_no_crash(loaded):
 
 
 def test_team_that_withdrew_is_still_scheduled(loaded):
-    """A team that rosters and standings no longer have keeps its meetings and their links while the schedule prints them."""
+    """A team that rosters and standings no longer have keeps its meetings and their links while they are scheduled."""
     gone = "Winnetka 12"
     scrape = small()
     scrape["players"] = [record for record in scrape["players"] if record["Team"] != gone]
@@ -246,7 +250,7 @@ def test_sequence_behind_its_table_is_refused(loaded):
 
 
 def test_column_that_must_be_filled_is_the_leagues_own_problem(loaded):
-    """A column that nobody knows and that must not be empty stops the publish of new rows, not the planning of all leagues."""
+    """A column that nobody knows and that must not be empty stops a publish of new rows, not the plans of all."""
     loaded.write("alter table teams add column mascot text")
     loaded.write("update teams set mascot = 'owl'")
     loaded.write("alter table teams alter column mascot set not null")
@@ -314,7 +318,8 @@ def test_match_id_of_another_league_is_refused_not_moved(loaded):
     """A line whose id another league's line has: the database's key refuses it, and nothing is written."""
     loaded.write("insert into leagues (league_id, league_name) values ('OTHER', 'Other')")
     loaded.write(
-        "insert into match_scores (league_id, tenniscores_match_id) select id, 'nndz-m9_Line1' from leagues where league_id = 'OTHER'"
+        "insert into match_scores (league_id, tenniscores_match_id)"
+        " select id, 'nndz-m9_Line1' from leagues where league_id = 'OTHER'"
     )
     scrape = small()
     scrape["match_scores"].append(line("nndz-m9_Line1", "Tennaqua 12", "Winnetka 12"))

@@ -54,7 +54,8 @@ def test_ids_are_kept_under_another_spelling(importing):
     """A season that spells every team and series anew changes names and no id (rule 3)."""
     importing.load(last_season())
     importing.write(
-        "update teams set team_name = replace(team_name, ' 12', ' - 12'), display_name = replace(display_name, ' 12', ' - 12')"
+        "update teams set team_name = replace(team_name, ' 12', ' - 12'),"
+        " display_name = replace(display_name, ' 12', ' - 12')"
     )
     importing.write(
         "update series set name = replace(name, 'Series', 'Chicago'), display_name = 'Chicago' where name like '%12'"
@@ -130,10 +131,11 @@ def test_team_that_comes_back_is_the_same_team(loaded):
 
 
 def test_columns_kept_by_hand_stay(loaded):
-    """Logo, address, a chosen display name, a chosen alias, e-mail and starting PTI survive an import that renames (rule 4)."""
+    """Logo, address, chosen names and aliases, e-mail and starting PTI survive an import that renames (rule 4)."""
     loaded.write("update clubs set logo_filename = name || '.png', club_address = '1 Example Road'")
     loaded.write(
-        "update teams set display_name = 'Our Twelve', team_alias = 'The Old Boys', external_team_id = 'x1', team_name = 'Tennaqua - 12' where team_name = 'Tennaqua 12'"
+        "update teams set display_name = 'Our Twelve', team_alias = 'The Old Boys', external_team_id = 'x1',"
+        " team_name = 'Tennaqua - 12' where team_name = 'Tennaqua 12'"
     )
     loaded.write("update series set display_name = 'The Twelves', name = 'Chicago 12' where name = 'Series 12'")
     loaded.write("update players set email = 'a@example.org', starting_pti = 33")
@@ -156,7 +158,8 @@ def test_columns_kept_by_hand_stay(loaded):
 def test_empty_rating_and_career_do_not_overwrite(loaded):
     """An empty PTI or career field means "not scraped" (incident 36); a figure that is printed is written."""
     loaded.write(
-        "update players set pti = 41, career_wins = 10, career_losses = 5, career_matches = 15, career_win_percentage = 66.67"
+        "update players set pti = 41, career_wins = 10, career_losses = 5, career_matches = 15,"
+        " career_win_percentage = 66.67"
     )
     scrape = small()
     for record in scrape["players"]:
@@ -269,7 +272,8 @@ def test_practice_rows_are_never_touched(loaded):
     """A practice stands in the schedule like a match; no scrape changes it, not even one that prints it (rule 4)."""
     loaded.write(
         "insert into schedule (league_id, match_date, match_time, home_team, home_team_id)"
-        " select league_id, date '2025-09-23', time '20:00', 'Tennaqua Practice - Series 12', id from teams where team_name = 'Tennaqua 12'"
+        " select league_id, date '2025-09-23', time '20:00', 'Tennaqua Practice - Series 12', id"
+        " from teams where team_name = 'Tennaqua 12'"
     )
     practice = "select to_jsonb(s) from schedule as s where home_team like '%Practice%'"
     before = loaded.column(practice)
@@ -319,7 +323,7 @@ def test_names_are_text_and_nothing_else(importing):
 
 
 def test_two_spellings_of_one_team_in_one_file_are_one_team(loaded):
-    """A file that prints a team as "Tennaqua - 12" and as "Tennaqua 12" means one team and two records of each member."""
+    """A file that prints "Tennaqua - 12" and "Tennaqua 12" means one team and two records of each member."""
     scrape = small()
     scrape["players"] += [record | {"Team": "Tennaqua - 12", "Captain": ""} for record in scrape["players"][:2]]
     scrape["players"].append(player("Third", "Tennaqua - 12"))

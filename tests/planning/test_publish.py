@@ -23,12 +23,15 @@ def refused(importing: Import, run_id: str, telling: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "telling"),
     [
-        ("update players set pti = 12 where tenniscores_player_id = 'nndz-Tennaqua121'", r"players row \d+ has changed: pti was 40\.5, is 12"),
-        ("update schedule set location = null where home_team = 'Winnetka 12'", r"schedule row \d+ has changed: location was 'Tennaqua', is None"),
+        ("update players set pti = 12 where tenniscores_player_id = 'nndz-Tennaqua121'",
+         r"players row \d+ has changed: pti was 40\.5, is 12"),
+        ("update schedule set location = null where home_team = 'Winnetka 12'",
+         r"schedule row \d+ has changed: location was 'Tennaqua', is None"),
         ("delete from series_stats where team = 'Tennaqua 12'", r"series_stats row \d+ is gone"),
         ("delete from match_scores", r"match_scores row \d+ is gone"),
         ("update teams set team_alias = 'x'", None),
-        ("insert into series_stats (league_id, series, team) values (1, 'Series 12', 'Skokie 12')", "the database refused a planned row"),
+        ("insert into series_stats (league_id, series, team) values (1, 'Series 12', 'Skokie 12')",
+         "the database refused a planned row"),
         ("insert into clubs (name) values ('Skokie')", "the database refused a planned row"),
         ("alter table players add column nickname text", "the columns of players changed"),
     ],
@@ -122,7 +125,7 @@ def candidate(importing: Import, run_id: str) -> dict[str, list]:
 
 
 def test_live_is_before_or_after_whatever_fails(loaded):
-    """Rule 2: a failure at any statement of the publish, or at its commit, leaves live as it was; without one live is the candidate."""
+    """Rule 2: a failure at any statement or the commit leaves live as it was; without one live is the candidate."""
     run_id = loaded.plan(changed())
     before, promised = fingerprint(loaded.engine), candidate(loaded, run_id)
     statements = failures = 0
@@ -198,7 +201,8 @@ def test_approval_publishes_the_held_plan(held):
     assert document["leagues"][APTA]["published"], document["leagues"][APTA]["reasons"]
     assert promised == candidate(importing, "")
     assert [("Ann Example", "the season has begun", True)] == importing.rows(
-        "select a.approved_by, a.reason, a.plan_hash = l.plan_hash from etl.approvals as a join etl.run_leagues as l using (run_id, league)"
+        "select a.approved_by, a.reason, a.plan_hash = l.plan_hash from etl.approvals as a"
+        " join etl.run_leagues as l using (run_id, league)"
     )
     with pytest.raises(UsageError, match="holds no league for approval"):
         runs.approve(importing.settings, run_id, "Ann Example", "again")
@@ -206,7 +210,7 @@ def test_approval_publishes_the_held_plan(held):
 
 @pytest.mark.parametrize("what", ["live", "run", "plan"])
 def test_approval_of_a_plan_that_no_longer_holds_is_refused(held, what):
-    """Live moved, a later run published the league, or the plan was altered: nothing is written, the reason says why."""
+    """Live moved, a later run published the league, or the plan was altered: nothing is written, and why is said."""
     importing, run_id = held
     if what == "live":
         importing.write("update players set pti = 1")

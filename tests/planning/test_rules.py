@@ -35,12 +35,16 @@ TEAM_FIELDS = {
     "schedules": ("home_team", "away_team"),
 }
 VALUES = {
-    "players": {"PTI": ["N/A", "-3", "55.55"], "Wins": ["7", ""], "Captain": ["Yes", "Player"], "Last Name": ["Other", "O'Neill"],
+    "players": {"PTI": ["N/A", "-3", "55.55"], "Wins": ["7", ""], "Captain": ["Yes", "Player"],
+                "Last Name": ["Other", "O'Neill"],
                 "Player ID": ["nndz-x", "apta_nndz-Tennaqua121", "nndz-Tennaqua121"], "Series": ["Series 1", ""]},
     "series_stats": {"points": [7, "7.5", None], "series": ["Chicago 12", "Series 7 SW", ""]},
-    "match_scores": {"Date": ["30-Sep-25", "16-Sep-25", "21-Oct-25"], "Winner": ["away", "tie"], "match_id": [None, "nndz-match0_Line1", "nndz-z_Line4"],
-                     "Scores": ["6-2, 6-4", "2-6, 4-6"], "Away Player 2 ID": ["", "apta_nndz-Winnetka122", "FALLBACK_1"]},
-    "schedules": {"date": ["09/30/2025", "10/21/2025", "02/12/2026"], "time": ["", "08:00 pm"], "location": ["", "TENNAQUA", "Nowhere"]},
+    "match_scores": {"Date": ["30-Sep-25", "16-Sep-25", "21-Oct-25"], "Winner": ["away", "tie"],
+                     "match_id": [None, "nndz-match0_Line1", "nndz-z_Line4"],
+                     "Scores": ["6-2, 6-4", "2-6, 4-6"],
+                     "Away Player 2 ID": ["", "apta_nndz-Winnetka122", "FALLBACK_1"]},
+    "schedules": {"date": ["09/30/2025", "10/21/2025", "02/12/2026"], "time": ["", "08:00 pm"],
+                  "location": ["", "TENNAQUA", "Nowhere"]},
 }  # fmt: skip
 
 
@@ -88,7 +92,7 @@ def ids(importing: Import) -> dict[str, set[int]]:
 @UNHURRIED
 @given(drawn=st.data())
 def test_twice_is_once_and_ids_are_forever(make_database: MakeDatabase, small_database: str, drawn: st.DataObject):
-    """Rules 3 and 7: after two scrapes of any kind no live row is gone, and the second of them again makes an empty plan."""
+    """Rules 3 and 7: after any two scrapes no live row is gone, and the second of them again makes an empty plan."""
     with TemporaryDirectory() as folder, make_database(small_database) as url:
         settings = project(Path(folder), url)
         engine = connect(settings, application_name="rally-etl tests")
@@ -105,7 +109,8 @@ def test_twice_is_once_and_ids_are_forever(make_database: MakeDatabase, small_da
 
 TAMPERED = {
     "integer": "{column} + 1000", "numeric": "{column} + 0.01", "boolean": "not {column}", "date": "{column} + 1",
-    "time without time zone": "{column} + interval '1 minute'", "timestamp with time zone": "{column} + interval '1 second'",
+    "time without time zone": "{column} + interval '1 minute'",
+    "timestamp with time zone": "{column} + interval '1 second'",
     "text[]": "{column} || text 'OTHER'", "text": "{column} || 'x'", "character varying": "{column} || 'x'",
 }  # fmt: skip
 FROM_NULL = {
@@ -119,13 +124,15 @@ FROM_NULL = {
 
 
 def test_any_change_to_a_plan_is_noticed(loaded):
-    """Rule 9: a value of an image after or before, a row, or the ledger's hash altered after planning: publish refuses."""
+    """Rule 9: any value or row of an image, or the ledger's hash, altered after planning: publish refuses."""
     run_id = loaded.plan(changed())
     plan, before = planning.schemas(run_id)[0], fingerprint(loaded.engine)
     columns = loaded.rows(
-        "select c.relname as table, a.attname as column, regexp_replace(format_type(a.atttypid, a.atttypmod), '[(].*[)]', '') as type"
+        "select c.relname as table, a.attname as column,"
+        " regexp_replace(format_type(a.atttypid, a.atttypmod), '[(].*[)]', '') as type"
         " from pg_attribute as a join pg_class as c on c.oid = a.attrelid and c.relkind = 'r'"
-        " where c.relnamespace = cast(:plan as regnamespace) and a.attnum > 0 and c.relname not in ('names', 'kept_dates')"
+        " where c.relnamespace = cast(:plan as regnamespace) and a.attnum > 0"
+        " and c.relname not in ('names', 'kept_dates')"
         " order by 1, a.attnum",
         plan=plan,
     )

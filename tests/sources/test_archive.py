@@ -38,7 +38,7 @@ def test_damage_is_noticed(tmp_path, damage):
     path = keep(tmp_path, data, sha256_of(data))
     path.write_bytes(damage(path.read_bytes()))
 
-    with pytest.raises(RallyEtlError, match="archive|no longer what was kept"):
+    with pytest.raises(RallyEtlError, match=r"archive|no longer what was kept"):
         fetch(tmp_path, sha256_of(data))
 
 

@@ -151,7 +151,10 @@ def test_a_run_lists_every_file_and_reads_equal_bytes_once(settings, module_engi
     folder = write(settings.root / "scrape", small())
     (folder / APTA / "player_history.json").symlink_to(folder / "gone")
     (folder / APTA / "match_history.json").write_text("[]")
-    facts = "select kind, fault is null as usable, records, staged, quarantined, orientation, season from etl.source_files where run_id = :run order by 1"
+    facts = (
+        "select kind, fault is null as usable, records, staged, quarantined, orientation, season"
+        " from etl.source_files where run_id = :run order by 1"
+    )
     expected = [
         ("match_scores", False, 0, 0, 0, None, None),
         ("player_history", False, 0, 0, 0, None, None),
@@ -166,7 +169,7 @@ def test_a_run_lists_every_file_and_reads_equal_bytes_once(settings, module_engi
 
 
 def test_hard_texts_reach_the_tables_as_printed(connection):
-    """Tabs and line ends become blanks, backslashes and quotes stay, NUL and half characters go; 256 letters are too many."""
+    """Tabs and line ends become blanks, backslashes and quotes stay, NUL goes; 256 letters are too many."""
     hard = {
         "tab": "a\tb\r\nc",
         "backslash": "\\N \\. \\t",
@@ -189,13 +192,15 @@ def test_hard_texts_reach_the_tables_as_printed(connection):
 
 @pytest.mark.parametrize(
     "record",
-    [b'{"Wins": 1e999}', b'{"Wins": ' + b"9" * 5000 + b"}", b'{"First Name": "' + b"x" * 100_000 + b'"}', b"[" * 900 + b"]" * 900,
-     b'{"First Name": "\\u0000\\u0000", "Last Name": "\\\\u0000"}', b'{"Player ID": {"a": [1, {"b": null}]}, "Team": false}', b"null", b"-0.0"],
+    [b'{"Wins": 1e999}', b'{"Wins": ' + b"9" * 5000 + b"}", b'{"First Name": "' + b"x" * 100_000 + b'"}',
+     b"[" * 900 + b"]" * 900,
+     b'{"First Name": "\\u0000\\u0000", "Last Name": "\\\\u0000"}',
+     b'{"Player ID": {"a": [1, {"b": null}]}, "Team": false}', b"null", b"-0.0"],
     ids=["infinite", "5,000 digits", "100,000 letters", "deep", "only NUL", "nested", "null", "zero"],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_record_is_kept_aside_with_its_original(connection, kind, record):
-    """Whatever stands where a record belongs goes to quarantine as it was printed, beside a good record that is staged."""
+    """Whatever stands where a record belongs goes to quarantine as printed; a good record beside it is staged."""
     data = b"[" + record + b"," + json.dumps(PATTERNS[kind]).encode() + b"]"
 
     outcome = stage(connection, key(data, kind), split_records(data), parser(kind, LEAGUES.get(APTA), LEAGUES))

@@ -84,7 +84,8 @@ def _check_sequences(connection: sa.Connection, catalog: dict[str, Table]) -> No
                 behind.append(f"select setval('{table.sequence}', {highest});")
     if behind:
         raise RallyEtlError(
-            f"{len(behind)} sequences would give ids that rows have already; nothing was planned\nhint: {' '.join(behind)}"
+            f"{len(behind)} sequences would give ids that rows have already; nothing was planned"
+            f"\nhint: {' '.join(behind)}"
         )
 
 

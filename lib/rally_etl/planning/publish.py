@@ -193,7 +193,8 @@ class _Rows:
         columns = ", ".join(quote(name) for name in self.table.column_names)
         written = connection.execute(
             sa.text(
-                f"insert into {self.live} ({columns}) overriding system value select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"
+                f"insert into {self.live} ({columns}) overriding system value"
+                f" select {columns} from {self.after} as p where p._op = 'insert' and {self.due}"
             ),
             self.binds,
         ).rowcount

@@ -96,9 +96,7 @@ def _listed(folder: Path) -> list[Path]:
 def _league_key(folder: Path, leagues: Leagues) -> str:
     """The key that the ledger, the reports and the plan use; a name that is no text cannot be one."""
     if not folder.name.isprintable() or not any(map(str.isalnum, folder.name)):
-        raise UsageError(
-            f"{ascii(folder.name)} is no name of a league; nothing was read\nhint: name the folder like NSTF"
-        )
+        raise UsageError(f"{folder.name!a} is no name of a league; nothing was read\nhint: name the folder like NSTF")
     return leagues.get(folder.name).key
 
 
