@@ -17,6 +17,7 @@ from rally_etl.planning.schema import OPERATIONS
 from rally_etl.settings import Settings
 
 DECISIONS = ("GO", "HOLD", "NO-GO")  # from best to worst
+SEVERITIES = ("error", "hold", "warn")  # of reasons, the worst first
 NAMED_LIBRARIES = (
     "jupyterlab",
     "papermill",
@@ -159,7 +160,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
             "published": row.published_at is not None,
             "quarantined": quarantined.get(row.league, 0),
             "plan": _in_order(row.plan_counts),
-            "reasons": row.reasons,
+            "reasons": sorted(row.reasons, key=lambda reason: SEVERITIES.index(reason["severity"])),
             "changes": headlines(engine, run_id, row.league),
         }
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
@@ -193,17 +194,22 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
     }
 
 
+def _counted(number: str, noun: str) -> str:
+    """SQL for a number and its noun; to_char keeps the separators that people read."""
+    return f"to_char({number}, 'FM999,999,990') || case {number} when 1 then ' {noun}' else ' {noun}s' end"
+
+
 _METRIC = "select {} from etl.metrics where run_id = :run and stage = '{}' and {}"
 _STAGE_FACTS = {
     "baseline": _METRIC.format(
-        "to_char(sum(value), 'FM999,999,990') || ' user rows guarded'", "baseline", "metric = 'user_rows'"
+        _counted("sum(value)", "user row") + " || ' guarded'", "baseline", "metric = 'user_rows'"
     ),
-    "import": """
-        select format('%s files%s, %s records, %s quarantined, ', count(*),
-                      case when count(fault) > 0 then format(', %s faulty', count(fault)) end,
-                      to_char(coalesce(sum(records), 0), 'FM999,999,990'),
-                      to_char(coalesce(sum(quarantined), 0), 'FM999,999,990'))
-            || (select to_char(coalesce(sum(value), 0), 'FM999,999,990') || ' changes planned' from etl.metrics
+    "import": f"""
+        select {_counted("count(*)", "file")}
+            || case when count(fault) > 0 then format(', %s faulty', count(fault)) else '' end
+            || ', ' || {_counted("coalesce(sum(records), 0)", "record")}
+            || ', ' || to_char(coalesce(sum(quarantined), 0), 'FM999,999,990') || ' quarantined, '
+            || (select {_counted("coalesce(sum(value), 0)", "change")} || ' planned' from etl.metrics
                 where run_id = :run and stage = 'import' and metric = 'planned_changes')
         from etl.source_files where run_id = :run
         """,
@@ -212,19 +218,19 @@ _STAGE_FACTS = {
         from (select outcome, count(*) as n from etl.check_results where run_id = :run group by outcome) as counted
         """,
     "integration": _METRIC.format(
-        "to_char(coalesce(sum(value), 0), 'FM999,999,990') || ' references of user rows would break'",
+        _counted("coalesce(sum(value), 0)", "reference") + " || ' of user rows would break'",
         "integration",
         "metric in ('references_lost', 'references_moved')",
     ),
     "monitoring": _METRIC.format(
-        "to_char(sum(value), 'FM990.0') || ' health score'", "monitoring", "metric = 'health_score' and league = '*'"
+        "'health score ' || to_char(sum(value), 'FM990.0')", "monitoring", "metric = 'health_score' and league = '*'"
     ),
     "gate": """
         select string_agg(league || ' ' || coalesce(decision, 'undecided'), ', ' order by league)
         from etl.run_leagues where run_id = :run
         """,
 }
-"""One line of what a completed stage found; to_char keeps the separators that people read."""
+"""One line of what a completed stage found."""
 
 
 def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:

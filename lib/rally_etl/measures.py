@@ -24,6 +24,11 @@ def measure(value: float, detail: Iterable[str] = ()) -> dict[str, Any]:
     return {"value": value, "detail": shown}
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun, as people say it: `1 record`, `2,000 records`; *many* where an s makes no plural."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def store_metrics(engine: sa.Engine, run_id: str, stage: str, leagues: Mapping[str, Mapping[str, Any]]) -> None:
     """Keep the measures of a stage for trends, one row per league and measure; a second call replaces the first."""
     rows = [

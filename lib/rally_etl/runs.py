@@ -93,16 +93,22 @@ def approve(
     """Publish the held plans of a run, if live still is what they were made from.
 
     Raises:
-        UsageError: no such run, or none of the leagues is held.
+        UsageError: no such run, a dry run, or none of the leagues is held.
     """
     engine = connect(settings)
     init(engine)
+    if ledger.require_run(engine, run_id).dry_run:
+        raise UsageError(
+            f"run {run_id} was a dry run, which holds nothing for approval; nothing was published\n"
+            "hint: run the scrape again without --dry-run, then approve that run"
+        )
     with run_lock(engine):
         held = ledger.leagues_in_state(engine, run_id, "held")
         wanted = [league for league in held if not leagues or league in leagues]
         if not wanted or set(leagues) - set(held):
             raise UsageError(
-                f"run {run_id} holds {', '.join(held) or 'no league'} for approval; nothing was published\nhint: `rally-etl show {run_id}` tells its state"
+                f"run {run_id} holds {', '.join(held) or 'no league'} for approval; nothing was published\n"
+                f"hint: `rally-etl show {run_id}` tells its state"
             )
         outcomes = {}
         for league in wanted:
@@ -118,8 +124,9 @@ def _tidy(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
             sa.text(
-                "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1, decision = 'NO-GO',"
-                " error = 'ended without a result: the process or the machine was stopped' where status = 'running'"
+                "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
+                " decision = 'NO-GO', error = 'ended without a result: the process or the machine was stopped'"
+                " where status = 'running'"
             )
         )
         keep = set(
@@ -168,8 +175,8 @@ def _closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
         with engine.begin() as connection:
             connection.execute(
                 sa.text(
-                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1, error = :error"
-                    " where run_id = :run and status = 'running'"
+                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
+                    " error = :error where run_id = :run and status = 'running'"
                 ),
                 {"run": run_id, "error": f"{type(error).__name__}: {clean_message(error)}"},
             )

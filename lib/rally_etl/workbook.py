@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
+from rally_etl.measures import counted
 from rally_etl.reporting import recorded
 from rally_etl.reporting.tables import Note, Table
 
@@ -114,7 +115,9 @@ class Book:
         if not totals:
             return Note("There are no live rows to draw.")
         rows = [{"table": table, "rows": count} for table, count in totals.items()]
-        return charts.bars(rows, "table", "rows", title=f"{sum(totals.values()):,} imported rows are live", axis="Rows")
+        return charts.bars(
+            rows, "table", "rows", title=f"Live: {counted(sum(totals.values()), 'imported row')}", axis="Rows"
+        )
 
     def user_rows(self) -> Table | Note:
         """Rows that users wrote; a run never changes one of them."""
@@ -166,7 +169,7 @@ class Book:
             return Note("No record was kept aside.")
         total = sum(row["records"] for row in reasons.values())
         rows = list(reasons.values())
-        title = f"{total:,} records were kept aside, by reason"
+        title = f"{counted(total, 'record was', 'records were')} kept aside, by reason"
         return charts.bars(rows, "reason", "records", title=title, axis="Records", kind="class")
 
     def quarantine_examples(self) -> Table | Note:
@@ -191,7 +194,7 @@ class Book:
         total = sum(row[operation] for row in rows for operation in ("insert", "update", "deactivate"))
         if not total:
             return Note("The plan is empty: the scrape says what the live tables say.")
-        return charts.plan_by_table(rows[::-1], title=f"The plan changes {total:,} rows")
+        return charts.plan_by_table(rows[::-1], title=f"The plan changes {counted(total, 'row')}")
 
     def names(self) -> Table | Note:
         """How printed team names were resolved, the doubtful ones first."""

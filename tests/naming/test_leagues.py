@@ -51,6 +51,23 @@ def test_unknown_league_is_generic():
     assert league.parse_team("Lakeside", "Gold") == league.parse_team("Lakeside - Gold", "Gold")
 
 
+@pytest.mark.parametrize("printed_series", [None, "Series 12", "Division 12"])
+@pytest.mark.parametrize("club", ["X {y}", "X (y)", "Lakeside*", "Lakeside <b>", 'O"Hare"', "Lakeside™"])
+def test_club_that_ends_in_a_symbol_is_read_with_its_number(club, printed_series):
+    """A league without a file never writes the series behind a name that says it already."""
+    team = LEAGUES.get("Paddle_West").parse_team(f"{club} 12", printed_series)
+
+    assert (club, f"{club} 12", "Series 12") == (team.club, team.name, team.series)
+
+
+@pytest.mark.parametrize(
+    "printed", ["<script>alert(1)</script> 12", "Lakeside - - 12", "Lakeside & 12", "Lakeside / 12"]
+)
+def test_numbered_name_that_no_form_fits_is_not_read_as_a_club(printed):
+    """In a league without a file a name with its number is no bare club: it is not understood rather than doubled."""
+    assert LEAGUES.get("Paddle_West").parse_team(printed, "Series 12") is None
+
+
 @pytest.mark.parametrize(("key", "example"), TEAM_EXAMPLES, ids=lambda value: getattr(value, "team", value))
 def test_team_example(key, example):
     """A printed team of the league file becomes the name and series that stand beside it."""

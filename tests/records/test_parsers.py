@@ -208,7 +208,8 @@ def test_all_faults_of_a_record_are_listed():
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b'"x"', b"[1]", b"null", b"12", b'{"a": "\\ud800"}', b"\xff\xfe", b"[" * 5000]
+    "raw",
+    [b"", b"{", b'"x"', b"[1]", b"null", b"12", b'{"a": "\\ud800"}', b"\xff\xfe", b'{"Team": "\xff"}', b"[" * 5000],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_bytes_that_are_no_record(kind, raw):

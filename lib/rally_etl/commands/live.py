@@ -16,6 +16,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON d
     from rally_etl.commands.terminal import print_json
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init
+    from rally_etl.measures import counted
     from rally_etl.settings import Settings
 
     settings = Settings.from_env()
@@ -29,7 +30,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON d
         print_json({"checks": [{key: getattr(result, key) for key in keys} for result in results]})
     else:
         for result in results:
-            told = result.error or (f"{result.failing_rows:,} rows" if result.failing_rows else "")
+            told = result.error or (counted(result.failing_rows, "row") if result.failing_rows else "")
             typer.echo(f"{result.outcome:8} {result.severity:6} {result.league:14} {result.check}  {told}".rstrip())
     blocking = [result for result in results if result.severity == "error" and result.outcome in ("failed", "errored")]
     raise typer.Exit(3 if blocking else 0)

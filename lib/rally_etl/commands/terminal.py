@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any, TextIO
 
+from rally_etl.measures import counted
+
 LABEL_WIDTH = 14
 SHOWN_REASONS = 8
 SHOWN_CHANGES = 8
@@ -58,7 +60,7 @@ class Terminal:
             for reason in telling[:SHOWN_REASONS]:
                 print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=out)
             if len(telling) > SHOWN_REASONS:
-                print(f"    and {len(telling) - SHOWN_REASONS} more reasons in the report", file=out)
+                print(f"    and {counted(len(telling) - SHOWN_REASONS, 'more reason')} in the report", file=out)
             for change in found["changes"][:SHOWN_CHANGES]:
                 print(f"    {_printable(change)}", file=out)
         print(f"\nreport: {document['report'] or 'none, the run did not end'}", file=out)
@@ -80,12 +82,8 @@ def print_json(document: Any) -> None:
 def _outcome(found: dict[str, Any]) -> str:
     changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
     state = "published" if found["published"] else "not published"
-    kept_aside = _counted(found["quarantined"], "record")
-    return f"{found['decision'] or 'not decided'}, {_counted(changes, 'change')} {state}, {kept_aside} quarantined"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    kept_aside = counted(found["quarantined"], "record")
+    return f"{found['decision'] or 'not decided'}, {counted(changes, 'change')} {state}, {kept_aside} quarantined"
 
 
 def _hints(document: dict[str, Any]) -> list[str]:

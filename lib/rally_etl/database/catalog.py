@@ -31,7 +31,8 @@ _COLUMNS = sa.text(
     """
     select c.relname as table_name, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
            a.attnotnull as is_required, pg_get_expr(d.adbin, d.adrelid) as default_sql,
-           case when a.attname = 'id' then pg_get_serial_sequence(format('public.%I', c.relname), a.attname) end as sequence
+           case when a.attname = 'id' then pg_get_serial_sequence(format('public.%I', c.relname), a.attname)
+           end as sequence
     from pg_attribute as a
     join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
     join pg_namespace as s on s.oid = c.relnamespace and s.nspname = 'public'

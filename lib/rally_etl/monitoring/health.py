@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from rally_etl.checks.files import DIMENSIONS
 from rally_etl.errors import UsageError
+from rally_etl.measures import counted
 from rally_etl.monitoring.freshness import Freshness
 
 BEST, WORST = 100.0, 0.0
@@ -154,7 +155,7 @@ def _told(finding: Finding) -> str:
         return f"{finding.check} has no result"
     if finding.failing_rows is None:
         return f"{finding.check} could not run"
-    return f"{finding.check}: {finding.failing_rows:,} rows"
+    return f"{finding.check}: {counted(finding.failing_rows, 'row')}"
 
 
 def _refused(path: Path, what: str) -> UsageError:

@@ -184,9 +184,10 @@ def generic_league(name: str) -> League:
         name=name,
         known=False,
         parts={
-            "club": r"(?P<club>[^\W\d_](?:[^\n]*?[\w.!?)])?)",
+            "club": r"(?P<club>[^\W\d_](?:[^\n]*?[^\s&+,;:/-])?)",
             "tail": r"(?: - (?:Series|Division) .+)?",
             "number": r"(?P<number>\d{1,2}[A-Za-z]?)",
+            "numbered": r"(?:.* S?\d{1,2}[A-Za-z]?)",  # says its number itself; another one behind it would double it
         },
         teams=(
             TeamForm(
@@ -195,12 +196,17 @@ def generic_league(name: str) -> League:
                 name="{club}[ {ordinal}] {number}[ {suffix}]",
             ),
             TeamForm(
-                pattern=r"{{club}}",
+                pattern=r"(?!{{numbered}}$){{club}}",
                 with_series="Series {{number}}",
                 series="Series {number}",
                 name="{club} {number}",
             ),
-            TeamForm(pattern=r"{{club}}", with_series=r"(?P<text>.+)", series="{text}", name="{club} - {text}"),
+            TeamForm(
+                pattern=r"{{club}}",
+                with_series=r"(?!Series \d{1,2}[A-Za-z]?$)(?P<text>.+)",
+                series="{text}",
+                name="{club} - {text}",
+            ),
         ),
         series=(
             SeriesForm(

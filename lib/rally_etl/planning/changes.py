@@ -21,8 +21,8 @@ def changes(engine: sa.Engine, run_id: str, table: str, league: str | None = Non
     """Changes of one table, the newest ids first.
 
     Returns:
-        one row per change: ``operation``, ``id``, ``what`` (``column: before → after`` for what differs; the values of a
-        new row). Empty when the run has no plan any more.
+        one row per change: ``operation``, ``id``, ``what`` (``column: before → after`` for what differs; the values of
+        a new row). Empty when the run has no plan any more.
 
     Raises:
         UsageError: *table* is no imported table.
@@ -37,8 +37,8 @@ def changes(engine: sa.Engine, run_id: str, table: str, league: str | None = Non
         if connection.execute(sa.text("select to_regclass(:name)"), {"name": quote(plan, table)}).scalar():
             found = connection.execute(
                 sa.text(
-                    f"select p._op as operation, p.id, to_jsonb(p) as after, to_jsonb(b) as before from {quote(plan, table)} as p"
-                    f" left join {quote(plan, f'{table}_before')} as b on b.id = p.id"
+                    "select p._op as operation, p.id, to_jsonb(p) as after, to_jsonb(b) as before"
+                    f" from {quote(plan, table)} as p left join {quote(plan, f'{table}_before')} as b on b.id = p.id"
                     " where cast(:league as text) is null or :league = any(p._leagues)"
                     " order by p._op = 'insert', p.id desc limit :limit"
                 ),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from rally_etl import naming
 from rally_etl.database.catalog import IMPORTED, REQUIRED, quote, read_catalog
-from rally_etl.measures import Measures, measure
+from rally_etl.measures import Measures, counted, measure
 from rally_etl.planning.plan import league_rows
 from rally_etl.planning.schema import schemas
 from rally_etl.planning.sql import read
@@ -119,23 +119,25 @@ def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
     usable = [file for file in files if file["fault"] is None]
     faulty = [f"{file['path']} {file['fault']}" for file in files if file["fault"]]
     lost = [
-        f"{file['path']}: {file['records']:,} read, {file['staged_rows']:,} staged, {file['quarantined_rows']:,} quarantined"
+        f"{file['path']}: {file['records']:,} read, {file['staged_rows']:,} staged,"
+        f" {file['quarantined_rows']:,} quarantined"
         for file in usable
         if file["records"] != file["staged_rows"] + file["quarantined_rows"]
     ]
     unclear = [
-        f"{file['path']}: {file['votes_home']:,} scores put the home side first, {file['votes_away']:,} the away side"
+        f"{file['path']}: home side first in {counted(file['votes_home'], 'score')}, away side first in"
+        f" {file['votes_away']:,}"
         for file in usable
         if file["kind"] == "match_scores" and file["orientation"] is None
     ]
     # a league may have no rating history; everything else is never empty
     empty = [
-        f"{file['path']}: none of its {file['records']:,} records could be staged"
+        f"{file['path']}: of {counted(file['records'], 'record')} none could be staged"
         for file in usable
         if not file["staged_rows"] and (file["kind"] != "player_history" or file["staged_last"])
     ]
     shrunk = [
-        f"{file['path']}: {file['staged']:,} records, the last good load had {file['staged_last']:,}"
+        f"{file['path']}: {counted(file['staged'], 'record')}, the last good load had {file['staged_last']:,}"
         for file in usable
         if file["staged_last"] and file["staged"] < file["staged_last"]
     ]
@@ -168,7 +170,7 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
     before = row.active_before
     kept = connection.execute(sa.text("select count(*) from kept_dates where league = :league"), binds).scalar_one()
     kept_detail = [
-        f"{kept:,} known lines are printed with a later date that the schedule does not support; live keeps theirs"
+        f"known lines printed with a later date that the schedule does not support: {kept:,}; live keeps theirs"
     ]
     changes = connection.execute(
         sa.text(

@@ -19,8 +19,12 @@ ROSTER_KINDS = ("players", "series_stats")
 """Kinds that name a league's teams; a name printed elsewhere never makes one (incident 11: 110 phantom teams)."""
 
 _PRINTED = {
-    "players": "select team, coalesce(series, ''), count(*) from etl.staged_players where league = :league group by 1, 2",
-    "series_stats": "select team, coalesce(series, ''), count(*) from etl.staged_series_stats where league = :league group by 1, 2",
+    "players": """
+        select team, coalesce(series, ''), count(*) from etl.staged_players where league = :league group by 1, 2
+        """,
+    "series_stats": """
+        select team, coalesce(series, ''), count(*) from etl.staged_series_stats where league = :league group by 1, 2
+        """,
     "match_scores": """
         select team, series, sum(sides) from (
             select home_team, away_team, coalesce(series, '') as series, count(*) as sides

@@ -59,9 +59,14 @@ def _count_repeated(scene: Scene) -> None:
     """Count roster records beyond one per membership, so that staged = planned + held + repeated."""
     repeated = scene.connection.execute(
         sa.text(
-            "select (select count(*) from etl.staged_players as s join names as n on n.league = s.league and n.kind = 'players'"
-            " and n.printed = s.team and n.series = coalesce(s.series, '') where s.league = :league and n.team_id is not null)"
-            " - (select count(*) from members)"
+            """
+            select (
+                select count(*) from etl.staged_players as s
+                join names as n on n.league = s.league and n.kind = 'players'
+                    and n.printed = s.team and n.series = coalesce(s.series, '')
+                where s.league = :league and n.team_id is not null
+            ) - (select count(*) from members)
+            """
         ),
         {"league": scene.league.key},
     ).scalar_one()

@@ -53,7 +53,7 @@ def publish(
                 rows.lock_before_images(connection)
                 published.updated[table.name] = rows.update(connection)
                 published.inserted[table.name] = rows.insert(connection)
-                if published.updated[table.name] + published.inserted[table.name] >= ANALYSED_ROWS:
+                if published.inserted[table.name] >= ANALYSED_ROWS:
                     connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
             # an empty plan makes no state that the candidate's checks have not seen
             if published.rows and (failing := audit(connection)):

@@ -14,7 +14,7 @@ _COLUMNS = (
 
 
 def plan_standings(scene: Scene) -> None:
-    """Plan the standings as printed. ``points`` is an integer in live databases although CNSWPL counts halves: rounded."""
+    """Plan the standings as printed; CNSWPL counts half points, rounded where the live ``points`` is an integer."""
     names.write_live_names(scene, "series_stats", "team")
     plan_changes(
         scene.connection,

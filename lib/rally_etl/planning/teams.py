@@ -52,7 +52,7 @@ class Scene:
         return (self.clubs.key(team.club), team.series, team.ordinal)
 
     def plan(self, table: str, rows: list[dict[str, object]], types: dict[str, str], **values: str) -> None:
-        """Plan rows that were worked out here; *types* are their columns, *values* the written ones (default: as given)."""
+        """Plan rows that were worked out here; *types* are their columns, *values* what is written (else as given)."""
         if rows and table in self.catalog:
             shape = ", ".join(f"{name} {type_name}" for name, type_name in types.items())
             written = {name: f"w.{name}" for name in types if name != "id"} | values
@@ -177,8 +177,8 @@ def plan_teams(scene: Scene, roster: dict[TeamKey, TeamName], is_complete: bool)
         team_id = row.id if row else ids[key]
         scene.teams[key] = LiveTeam(team_id, team.name, series_id, scene.series_names[team.series], club_id)
         rows.append(
-            {"id": team_id, "club_id": club_id, "series_id": series_id, "league_id": scene.league_id, "team_name": team.name,
-             "display_name": team.name, "team_alias": alias, "is_active": True}
+            {"id": team_id, "club_id": club_id, "series_id": series_id, "league_id": scene.league_id,
+             "team_name": team.name, "display_name": team.name, "team_alias": alias, "is_active": True}
         )  # fmt: skip
     if is_complete:
         rows += [row.switched_off() for row in live if row.is_active and row.key not in roster]
@@ -194,7 +194,7 @@ def plan_teams(scene: Scene, roster: dict[TeamKey, TeamName], is_complete: bool)
 
 
 def plan_junctions(scene: Scene) -> None:
-    """Plan missing pairs of club and league, series and league: from all files, not from rosters alone (incident 20)."""
+    """Plan missing pairs of club and league, series and league: from all files, not rosters alone (incident 20)."""
     for table, column, ids in (
         ("club_leagues", "club_id", scene.club_ids.values()),
         ("series_leagues", "series_id", scene.series_ids.values()),
@@ -205,7 +205,8 @@ def plan_junctions(scene: Scene) -> None:
             scene.connection,
             scene.catalog[table],
             Wanted(
-                f"select distinct unnest(cast(:ids as integer[])) as {column}, cast(:league_id as integer) as league_id",
+                f"select distinct unnest(cast(:ids as integer[])) as {column},"
+                " cast(:league_id as integer) as league_id",
                 {column: f"w.{column}", "league_id": "w.league_id"},
                 join=f"l.{column} = w.{column} and l.league_id = w.league_id",
             ),
@@ -229,8 +230,10 @@ class _LiveRow:
 
     def switched_off(self) -> dict[str, object]:
         """The wanted row of a team that a complete scrape does not mention: the same, but not active."""
-        return {"id": self.id, "club_id": self.club_id, "series_id": self.series_id, "league_id": self.league_id,
-                "team_name": self.name, "display_name": self.display_name, "team_alias": self.alias, "is_active": False}  # fmt: skip
+        return {
+            "id": self.id, "club_id": self.club_id, "series_id": self.series_id, "league_id": self.league_id,
+            "team_name": self.name, "display_name": self.display_name, "team_alias": self.alias, "is_active": False,
+        }  # fmt: skip
 
 
 def _live_teams(scene: Scene) -> list[_LiveRow]:

@@ -23,7 +23,8 @@ def verify(engine: sa.Engine, run_id: str, leagues: Iterable[str]) -> list[str]:
             columns = ", ".join(quote(column) for column in table.column_names)
             differing = connection.execute(
                 sa.text(
-                    f"select count(*) from {quote(plan, name)} as p left join {quote('public', name)} as l on l.id = p.id"
+                    f"select count(*) from {quote(plan, name)} as p"
+                    f" left join {quote('public', name)} as l on l.id = p.id"
                     f" where p._leagues && cast(:leagues as text[])"
                     f" and (l.id is null or row({_of('l', columns)}) is distinct from row({_of('p', columns)}))"
                 ),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
 from rally_etl.errors import RallyEtlError
-from rally_etl.measures import Measures, measure, store_metrics
+from rally_etl.measures import Measures, counted, measure, store_metrics
 from rally_etl.naming import load_leagues
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.identity import is_same_thing
@@ -109,10 +109,10 @@ def _compare(
     for row in connection.execute(sa.text(_changed_targets(reference, params, candidate, columns))):
         leagues = [found.keys.get(row.league_id)]
         if row.is_lost:
-            text = f"{reference.name}: {row.row_count:,} rows of {row.before!r} ({reference.target} {row.key})"
+            text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} ({reference.target} {row.key})"
             found.add("references_lost", leagues, row.row_count, text)
         elif not is_same_thing(reference.target, row.before, row.after, params.series_words):
-            text = f"{reference.name}: {row.row_count:,} rows of {row.before!r} would be of {row.after!r}"
+            text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} would be of {row.after!r}"
             found.add("references_moved", leagues, row.row_count, text)
 
 

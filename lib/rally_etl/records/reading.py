@@ -21,7 +21,7 @@ def read_loosely(raw: Raw, kind: type[Record], found: Findings) -> Record:
     """Decode *raw* value by value: numbers become texts, a value of a wrong type is noted and left out."""
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         found.add("not_readable", "(record)", None, f"is no JSON: {error}")
         return kind()
     if not isinstance(value, dict):

@@ -27,6 +27,7 @@ NO_SHOW = re.compile(r"(?=.*\d).*\bplayer\b.*", re.IGNORECASE)
 MARKS = re.compile(r"(?:\s*\((?:S\s*[↑↓]*|Default|Forfeit)\))+\s*$", re.IGNORECASE)
 CAPTAIN = {"c": "t", "cc": "t", "yes": "t", "y": "t", "true": "t", "captain": "t", "co-captain": "t"}
 NO_CAPTAIN = frozenset({"", "no", "n", "false", "player", "none"})
+FIRST_YEAR, LAST_YEAR = 1990, 2100  # no line was scraped before, none is scheduled after
 KEPT = 65_536  # values remembered per field; more are read again
 
 
@@ -59,25 +60,29 @@ def text(printed: str | None) -> str | None:
 
 
 def iso_date(printed: str | None) -> str | None:
-    """ISO date of `23-Sep-25`, `09/23/2025` or `2025-09-23`; two-digit years are of this century."""
+    """ISO date of `23-Sep-25`, `09/23/2025` or `2025-09-23`; a year printed with two digits is of this century."""
     tidy = clean(printed) if printed else ""
     if not tidy:
         return None
     if match := DAY_MONTH.fullmatch(tidy):
-        day, month, year = int(match[1]), MONTHS.get(match[2].lower(), 0), int(match[3])
+        day, month, year = int(match[1]), MONTHS.get(match[2].lower(), 0), _year(match[3])
     elif match := AMERICAN.fullmatch(tidy):
-        month, day, year = int(match[1]), int(match[2]), int(match[3])
+        month, day, year = int(match[1]), int(match[2]), _year(match[3])
     elif match := ISO.fullmatch(tidy):
         year, month, day = int(match[1]), int(match[2]), int(match[3])
     else:
         raise Doubt("bad_date", "is no date in a known form")
     try:
-        parsed = date(year + 2000 if year < 100 else year, month, day)
+        parsed = date(year, month, day)
     except ValueError as error:
         raise Doubt("bad_date", f"is no day of the calendar ({error})") from None
-    if not 1970 <= parsed.year <= 2100:
-        raise Doubt("bad_date", f"the year {parsed.year} cannot be")
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise Doubt("bad_date", f"is of the year {parsed.year}, which cannot be")
     return parsed.isoformat()
+
+
+def _year(printed: str) -> int:
+    return int(printed) + 2000 * (len(printed) == 2)
 
 
 def clock_time(printed: str | None) -> str | None:

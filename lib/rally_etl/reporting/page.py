@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rally_etl.measures import counted
 from rally_etl.reporting import charts, pages, recorded
 
 LISTED = (
@@ -137,10 +138,10 @@ def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> 
             for row in plan
         ]
         added = sum(row["after"] - row["before"] for row in grown)
-        title = f"The plan adds {added:,} rows to {sum(row['before'] for row in grown):,} and removes none"
+        title = f"The plan adds {counted(added, 'row')} to {sum(row['before'] for row in grown):,} and removes none"
         figures.append(charts.rows_before_after(grown[::-1], title=title))
     if planned:
-        figures.append(charts.plan_by_table(plan[::-1], title=f"The plan changes {planned:,} rows"))
+        figures.append(charts.plan_by_table(plan[::-1], title=f"The plan changes {counted(planned, 'row')}"))
     outcomes = recorded.check_outcomes(connection, run_id)
     if outcomes:
         total = sum(row["checks"] for row in outcomes)
@@ -151,7 +152,8 @@ def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> 
         for row in quarantine:
             found = reasons.setdefault(row["reason"], {"reason": row["reason"], "class": row["class"], "records": 0})
             found["records"] += row["records"]
-        title = f"{sum(row['records'] for row in quarantine):,} records were kept aside"
+        kept = counted(sum(row["records"] for row in quarantine), "record was", "records were")
+        title = f"{kept} kept aside"
         figures.append(
             charts.bars(list(reasons.values()), "reason", "records", title=title, axis="Records", kind="class")
         )
@@ -184,11 +186,10 @@ def _leagues(document: dict, rows: list[dict]) -> list[dict]:
     found = []
     for name, league in document.get("leagues", {}).items():
         state = "published" if league.get("published") and states.get(name) != "verified" else states.get(name, "")
-        reasons = sorted(league["reasons"], key=lambda reason: reason.get("severity") != "error")
         blank = {"severity": "", "message": "", "rule": "", "stage": "", "observed": None, "threshold": None}
         found.append(
             {"league": name, "decision": league["decision"], "outcome": STATE_WORDS.get(state, state)}
-            | {"reasons": [blank | reason for reason in reasons], "changes": league.get("changes", [])}
+            | {"reasons": [blank | reason for reason in league["reasons"]], "changes": league.get("changes", [])}
         )
     urgency = {decision: place for place, decision in enumerate(reversed(DECISIONS))}
     return sorted(found, key=lambda row: (urgency.get(row["decision"], 0), row["league"]))
@@ -212,7 +213,7 @@ def _facts(facts: dict, document: dict) -> list[tuple[str, str]]:
         ("Started", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),
         ("Took", pages.seconds((finished - started).total_seconds()) if started and finished else ""),
         ("Health", f"{health:.1f} of 100" if health is not None else "not measured"),
-        ("Kept aside", f"{document.get('quarantined', 0):,} records"),
+        ("Kept aside", counted(document.get("quarantined", 0), "record")),
         ("Dry run", "yes, nothing is published" if facts.get("dry_run") else ""),
     ]
     return [(name, value) for name, value in rows if value]
@@ -250,10 +251,10 @@ def _all_passed(checks: list[dict]) -> dict:
 def _plan_sentence(plan: list[dict]) -> str:
     totals = {name: sum(row[name] for row in plan) for name in recorded.OPERATIONS}
     if not totals["insert"] + totals["update"] + totals["deactivate"]:
-        return f"The plan is empty: all {totals['unchanged']:,} rows say what the live tables say."
+        return f"The plan is empty: live says what the scrape says, in {counted(totals['unchanged'], 'row')}."
     return (
-        f"{totals['insert']:,} rows are new, {totals['update']:,} are updated, {totals['deactivate']:,} are"
-        f" deactivated, {totals['unchanged']:,} stay as they are. Nothing is deleted."
+        f"Rows: {totals['insert']:,} new, {totals['update']:,} updated, {totals['deactivate']:,} deactivated,"
+        f" {totals['unchanged']:,} unchanged. Nothing is deleted."
     )
 
 
@@ -267,7 +268,7 @@ def _checks_sentence(checks: list[dict]) -> str:
 def _quarantine_sentence(rows: list[dict], files: list[dict]) -> str:
     kept, read = sum(row["records"] for row in rows), sum(row["records"] or 0 for row in files)
     faults = sum(row["records"] for row in rows if row["class"] == "fault")
-    return f"{kept:,} of {read:,} records were kept aside with their original text; {faults:,} of them are damaged."
+    return f"Kept aside with their original text: {kept:,} of {counted(read, 'record')}, {faults:,} of them damaged."
 
 
 def _words(value: Any) -> str:

@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from rally_etl.measures import counted
 from rally_etl.reporting.pages import number
 
 WORDS = {
@@ -76,7 +77,7 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return self.empty
-        return f"{self.title}: {len(self.rows):,} rows"
+        return f"{self.title}: {counted(len(self.rows), 'row')}"
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

@@ -164,7 +164,7 @@ def _teams(number: int, people: list[str], dice: random.Random) -> list[Side]:
 
 
 def _draw(teams: list[Side], number: int) -> Iterator[tuple[Side, Side, date]]:
-    """Answer the fixtures of one series without end: a season of weekly rounds, then rounds on the days between them."""
+    """Answer one series' fixtures without end: a season of weekly rounds, then rounds on the days between."""
     ring = list(teams)
     half = len(ring) // 2
     for round_number in count(0):

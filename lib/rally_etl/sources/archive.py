@@ -41,7 +41,8 @@ def keep(archive: Path, data: bytes, sha256: str) -> Path:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise RallyEtlError(
-            f"the archive {archive} cannot be written: {error}; nothing was staged\nhint: free space or check permissions"
+            f"the archive {archive} cannot be written: {error}; nothing was staged\n"
+            "hint: free space or check permissions"
         ) from error
     return path
 

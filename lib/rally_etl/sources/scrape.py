@@ -70,7 +70,8 @@ def read_scrape(folder: Path, leagues: Leagues, wanted: tuple[str, ...] = ()) ->
         files.extend(found)
     if not files:
         raise UsageError(
-            f"{folder} holds no file of any league; nothing was read\nhint: files are <LEAGUE>/<kind>.json, kinds: {', '.join(sorted(set(KIND_OF_STEM)))}"
+            f"{folder} holds no file of any league; nothing was read\n"
+            f"hint: files are <LEAGUE>/<kind>.json, kinds: {', '.join(sorted(set(KIND_OF_STEM)))}"
         )
     if wanted:
         keys = {leagues.get(name).key for name in wanted}

@@ -46,18 +46,6 @@ class FileKey:
     ruleset: str
 
 
-def staged_before(connection: sa.Connection, key: FileKey) -> Staged | None:
-    """The counts of this very file if it is what the staged tables hold now, else None."""
-    row = connection.execute(
-        sa.text(
-            "select records, staged, quarantined from etl.staged_files"
-            " where league = :league and kind = :kind and sha256 = :sha256 and ruleset = :ruleset"
-        ),
-        _binds(key),
-    ).one_or_none()
-    return Staged(*row) if row else None
-
-
 def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], parser: RecordParser) -> Staged:
     """Make the staged rows of this league and kind those of *records*; runs in the caller's transaction.
 
