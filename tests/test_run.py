@@ -293,7 +293,7 @@ def test_dry_run_publishes_nothing(project):
     assert {"APTA_CHICAGO": ("GO", False), "NSTF": ("GO", False)} == decisions(told)
     assert planned(told, "APTA_CHICAGO")["insert"] > 0
     assert told.before == told.after
-    with pytest.raises(UsageError, match="holds no league for approval"):
+    with pytest.raises(UsageError, match=r"was a dry run, which holds nothing(.|\n)*hint: .*without --dry-run"):
         runs.approve(project.settings, told.document["run_id"], "Ann Example", "it looks good")
 
 

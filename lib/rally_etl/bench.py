@@ -30,6 +30,7 @@ from rally_etl.settings import Settings
 SIZES = (10_000, 100_000, 1_000_000)
 CHANGED = 0.01
 ROW_BY_ROW_LIMIT = 100_000  # one statement per row takes minutes beyond this; --full measures it all the same
+FLOORS = 2  # the better of two: a floor that was disturbed would flatter everything above it
 STEPS = ("stage", "plan", "checks", "publish", "verify")
 
 
@@ -82,7 +83,8 @@ def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> F
             figures.imports[what] = _import_in_child(folder, url, what.replace(" ", "-").replace("%", ""))
         engine = connect(Settings(root=folder, database_url=url))
         rows = _dump(engine, folder / "rows.copy")
-        figures.floor_s = _timed(engine, lambda connection: _copy_in(connection, folder / "rows.copy"))
+        floors = [_timed(engine, lambda connection: _copy_in(connection, folder / "rows.copy")) for _ in range(FLOORS)]
+        figures.floor_s = min(floors)
         if alternatives:
             figures.others["pandas to_sql, then merge"] = _timed(
                 engine, lambda connection: _pandas_merge(connection, rows)
@@ -198,7 +200,8 @@ def _pandas_merge(connection: sa.Connection, rows: bytes) -> None:
     types = dict(
         connection.execute(
             sa.text(
-                "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'match_scores'::regclass and attnum > 0"
+                "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+                " where attrelid = to_regclass('match_scores') and attnum > 0"
             )
         ).all()
     )

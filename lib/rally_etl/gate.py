@@ -261,7 +261,9 @@ def _rule_reasons(
         if not COMPARISONS[rule.comparison](observed, threshold):
             detail = measures[rule.measure].get("detail", [])
             text = _message(rule, league, observed, threshold, detail)
-            reasons.append(_reason(rule.name, rule.stage, text, rule.severity, observed, threshold))
+            reason = _reason(rule.name, rule.stage, text, rule.severity, observed, threshold)
+            # the message names a few; whoever decides can read all of them
+            reasons.append(reason | {"names": list(detail)} if len(detail) > SHOWN_TEXTS else reason)
     return reasons
 
 

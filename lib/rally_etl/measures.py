@@ -15,10 +15,10 @@ Measures = dict[str, dict[str, dict[str, Any]]]
 """League key (``*`` is the run as a whole) -> measure -> ``{"value": number, "detail": [text]}``."""
 
 
-def measure(value: float, detail: Iterable[str] = ()) -> dict[str, Any]:
-    """One measure; a long detail is cut and says how many texts are left out."""
+def measure(value: float, detail: Iterable[str] = (), most: int = DETAIL_TEXTS) -> dict[str, Any]:
+    """One measure; a detail of more than *most* texts is cut and says how many are left out."""
     texts = list(detail)
-    shown = texts[:DETAIL_TEXTS]
+    shown = texts[:most]
     if left := len(texts) - len(shown):
         shown.append(f"and {left:,} more")
     return {"value": value, "detail": shown}

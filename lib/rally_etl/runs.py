@@ -186,7 +186,7 @@ def _closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
 def _decided(
     engine: sa.Engine, settings: Settings, run_id: str, results: list[pipeline.StageResult]
 ) -> dict[str, Outcome]:
-    """The gate's decision per league as the sealed gate notebook and the ledger both state it; anything else is NO-GO."""
+    """The gate's decision per league as its sealed notebook and the ledger both state it; anything else is NO-GO."""
     leagues = ledger.decisions(engine, run_id)
     broken = next((result for result in results if result.status != "completed"), None)
     try:

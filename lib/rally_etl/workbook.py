@@ -139,17 +139,7 @@ class Book:
             from rally_etl.sources import stage_scrape
 
             stage_scrape(self.engine, self.settings, self.run_id)
-        columns = (
-            "league",
-            "kind",
-            "records",
-            "staged",
-            "quarantined",
-            "faults",
-            "orientation",
-            "votes_home",
-            "votes_away",
-        )
+        columns = "league kind records staged quarantined faults orientation votes_home votes_away".split()
         rows = [
             {name: row[name] for name in columns}
             | {"kB": (row["size_bytes"] or 0) // 1000, "sha256": (row["sha256"] or "")[:12], "fault": row["fault"]}

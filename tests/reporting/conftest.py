@@ -40,6 +40,8 @@ PLANS = {
     "NSTF": {
         "teams": {"insert": 0, "update": 2, "deactivate": 0, "unchanged": 26},
         "match_scores": {"insert": 84, "update": 0, "deactivate": 0, "unchanged": 210},
+        "clubs": {"insert": 0, "update": 0, "deactivate": 0, "unchanged": 60},
+        "leagues": {"insert": 0, "update": 0, "deactivate": 0, "unchanged": 17},
     },
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -73,3 +74,26 @@ def test_list_of_runs_links_the_report(report, settings):
     assert f'href="{report.name}/index.html"' in text
     assert "NO-GO" in text
     assert "APTA_CHICAGO" in text
+
+
+def test_list_of_runs_counts_their_changes(report, settings):
+    """Inserts, updates and deactivations of all leagues, without what stays as it is."""
+    text = (settings.reports_dir / "index.html").read_text(encoding="utf-8")
+    document = json.loads((report / "run.json").read_text(encoding="utf-8"))
+    counts = [counts for league in document["leagues"].values() for counts in league["plan"].values()]
+    changes = sum(found["insert"] + found["update"] + found["deactivate"] for found in counts)
+
+    assert changes > 1000
+    assert f'<td class="num">{changes:,}</td>' in text
+
+
+def test_plan_table_leaves_out_what_does_not_change(report):
+    """A league's tables without a change are one last row; a league without any change shows them all."""
+    text = (report / "index.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", text.split('id="plan"')[1].split("</section>")[0], re.S)
+    rows = [" ".join(re.findall(r">([^<>]+)<", row)).split() for row in rows]
+
+    assert ["APTA_CHICAGO", "teams", "1", "2", "1", "490"] in rows
+    assert ["other", "tables:", "unchanged", "77"] in rows
+    assert ["CITA", "teams", "0", "0", "0", "12"] in rows
+    assert [] == [row for row in rows if "clubs" in row]

@@ -66,7 +66,7 @@ def show(
 ) -> None:
     """Show one run: decision, reasons, plan.
 
-    With --table its planned changes follow row by row: operation, id, and what each column says before and after.
+    With --table its planned changes follow row by row: operation, id, name, and what columns say before and after.
     """
     from rally_etl import ledger, planning
     from rally_etl.commands.terminal import Terminal, print_json
@@ -91,7 +91,8 @@ def show(
                     f"{key}  {name:16}" + "  ".join(f"{operation} {count:>8,}" for operation, count in counts.items())
                 )
     for change in changes or ():
-        typer.echo(f"{change['operation']:10} {change['id']:>8}  {change['what']}")
+        name = f"{change['name']}  " if change["name"] else ""
+        typer.echo(f"{change['operation']:10} {change['id']:>8}  {name}{change['what']}")
     if table and not changes:
         typer.echo(f"no planned change of {table}; plans are kept for the last {KEPT_PLANS} runs", err=True)
 

@@ -22,9 +22,9 @@ def _settings() -> Settings:
 
 @db.command()
 def url() -> None:
-    """Print the address of the database as psql takes it; starts the embedded server.
+    """Print the address of the database for psql.
 
-    An address with a password is printed with it: psql "$(rally-etl db url)".
+    Starts the embedded server. An address with a password is printed with it: psql "$(rally-etl db url)".
     """
     from rally_etl.database.engine import database_url
     from rally_etl.database.url import psql_url
@@ -34,7 +34,10 @@ def url() -> None:
 
 @db.command()
 def init() -> None:
-    """Make Rally's tables where there are none, and bring the ledger (schema etl) up to date."""
+    """Make Rally's tables and the ledger where missing.
+
+    Rally's tables are made where there are none; the ledger (schema etl) is brought up to date.
+    """
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init as make
 
@@ -45,7 +48,10 @@ def init() -> None:
 
 @db.command()
 def stop() -> None:
-    """Stop the embedded server; everybody who uses it is disconnected, its data stays."""
+    """Stop the embedded server; its data stays.
+
+    Everybody who uses it is disconnected.
+    """
     from rally_etl.database import embedded
     from rally_etl.database.engine import embedded_server
 
@@ -61,7 +67,10 @@ def stop() -> None:
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Really: all rows of all tables are lost.")] = False,
 ) -> None:
-    """Delete the embedded database with all its rows and make an empty one."""
+    """Empty the embedded database.
+
+    Deletes it with all its rows and makes Rally's tables and the ledger anew.
+    """
     from rally_etl.database import embedded
     from rally_etl.database.engine import connect, embedded_server
     from rally_etl.database.locks import run_lock

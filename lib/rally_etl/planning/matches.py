@@ -103,12 +103,13 @@ def _scalar(scene: Scene, sql: str) -> bool:
 
 
 def _write_fixtures(scene: Scene) -> None:
-    """Where and when the schedule, as planned, has two teams meet; the pair in no order: files disagree about who is host."""
+    """Where and when the planned schedule has two teams meet; the pair in no order, files disagree about the host."""
     scene.connection.execute(
         sa.text(
             """
             create temporary table fixtures on commit drop as
-            select distinct least(home_team_id, away_team_id) as low, greatest(home_team_id, away_team_id) as high, match_date
+            select distinct
+                least(home_team_id, away_team_id) as low, greatest(home_team_id, away_team_id) as high, match_date
             from (
                 select home_team_id, away_team_id, match_date from schedule where league_id = :league_id
                 union all
@@ -148,7 +149,8 @@ def _set_repeated_aside(scene: Scene, among: str = "") -> int:
             f"""
             insert into repeated
             select record_hash from (
-                select record_hash, row_number() over (partition by match_id order by winner is null, record_hash) as number
+                select record_hash,
+                       row_number() over (partition by match_id order by winner is null, record_hash) as number
                 from etl.staged_match_scores
                 where league = :league and match_id in (
                     select match_id from etl.staged_match_scores
@@ -198,7 +200,8 @@ def _write_spellings(scene: Scene) -> None:
                 from (
                     select tenniscores_player_id, id, is_active from public.players where league_id = :league_id
                     union all
-                    select tenniscores_player_id, id, is_active from players where league_id = :league_id and _op = 'insert'
+                    select tenniscores_player_id, id, is_active from players
+                    where league_id = :league_id and _op = 'insert'
                 ) as everybody
                 order by person_key, id
             ) as k on k.person_key = {_PERSON_KEY.format("p.printed")}

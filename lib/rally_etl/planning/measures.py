@@ -16,6 +16,7 @@ from rally_etl.planning.sql import read
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
+ALL_NAMES = 2_000  # who approves a new season wants to see every team that comes and goes
 NEEDED_KEYS = {
     "leagues": {"league_id"},
     "clubs": {"name"},
@@ -182,10 +183,14 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
     ).scalar_one()
     return {
         # a first load brings everything: nobody has to be asked
-        "teams_gone_share": measure(len(row.gone) / before if before else 0.0, sorted(row.gone)),
-        "teams_new_share": measure(len(row.come) / before if before else 0.0, sorted(row.come) if before else []),
-        "series_gone": measure(len(row.series_gone), sorted(row.series_gone)),
-        "series_new": measure(len(row.series_come) if before else 0, sorted(row.series_come) if before else []),
+        "teams_gone_share": measure(len(row.gone) / before if before else 0.0, sorted(row.gone), ALL_NAMES),
+        "teams_new_share": measure(
+            len(row.come) / before if before else 0.0, sorted(row.come) if before else [], ALL_NAMES
+        ),
+        "series_gone": measure(len(row.series_gone), sorted(row.series_gone), ALL_NAMES),
+        "series_new": measure(
+            len(row.series_come) if before else 0, sorted(row.series_come) if before else [], ALL_NAMES
+        ),
         "dates_kept": measure(kept, kept_detail if kept else []),
         "planned_changes": measure(int(changes)),
     }

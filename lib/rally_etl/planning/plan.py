@@ -151,7 +151,8 @@ def _record(connection: sa.Connection, run_id: str, scene: teams.Scene) -> None:
     binds = {"run": run_id, "league": scene.league.key}
     connection.execute(
         sa.text(
-            "update etl.run_leagues set plan_counts = cast(:counts as jsonb), plan_hash = :hash where run_id = :run and league = :league"
+            "update etl.run_leagues set plan_counts = cast(:counts as jsonb), plan_hash = :hash"
+            " where run_id = :run and league = :league"
         ),
         binds
         | {

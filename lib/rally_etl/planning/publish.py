@@ -40,7 +40,8 @@ def publish(
     runs on the state made, before the commit, and names what fails.
 
     Raises:
-        PlanIsStale: a live row moved, the plan is not the recorded one, or the database refused a row; nothing was written.
+        PlanIsStale: a live row moved, the plan is not the recorded one, or the database refused a row; then nothing was
+            written.
     """
     keys = sorted(leagues)
     try:
@@ -128,7 +129,8 @@ class _Rows:
         self.after, self.before = quote(plan, table.name), quote(plan, f"{table.name}_before")
         self.binds = {"leagues": leagues, "run": run_id}
         self.due = (
-            "p._leagues && cast(:leagues as text[]) and not exists (select from etl.run_leagues as r where r.run_id = :run"
+            "p._leagues && cast(:leagues as text[])"
+            " and not exists (select from etl.run_leagues as r where r.run_id = :run"
             " and r.state in ('published', 'verified') and r.league = any(p._leagues))"
         )
         self.inserts, self.updates = connection.execute(
@@ -203,7 +205,8 @@ class _Rows:
     def _exactly(self, written: int, due: int, verb: str) -> int:
         if written != due:
             raise PlanIsStale(
-                f"{self.table.name}: {due:,} rows were planned, {written:,} would be {verb}; nothing was written\nhint: run the scrape again"
+                f"{self.table.name}: {due:,} rows were planned, {written:,} would be {verb}; nothing was written"
+                "\nhint: run the scrape again"
             )
         return written
 
@@ -211,7 +214,8 @@ class _Rows:
         found = connection.execute(sa.text(f"select * from {before} limit 0")).keys()
         if set(found) != set(self.table.column_names):
             raise PlanIsStale(
-                f"the columns of {self.table.name} changed since the plan was made; nothing was written\nhint: run the scrape again"
+                f"the columns of {self.table.name} changed since the plan was made; nothing was written"
+                "\nhint: run the scrape again"
             )
         return list(found)
 

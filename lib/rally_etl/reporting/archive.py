@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,9 +145,16 @@ def _runs(reports: Path) -> list[dict]:
                 "link": f"{path.parent.name}/index.html",
                 "started": manifest.get("started_at", ""),
                 "decision": document.get("decision"),
+                "changes": _changes(document["leagues"].values()),
                 "leagues": sorted(leagues, key=lambda league: league["name"]),
                 "source": manifest.get("source", ""),
                 "health_score": document.get("health_score"),
             }
         )
     return sorted(rows, key=lambda row: (row["started"], row["run_id"]), reverse=True)
+
+
+def _changes(leagues: Iterable[dict]) -> int:
+    """Planned changes of all leagues of a run, published or not."""
+    counts = (found for league in leagues for found in league.get("plan", {}).values())
+    return sum(number for found in counts for operation, number in found.items() if operation != "unchanged")

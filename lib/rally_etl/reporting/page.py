@@ -73,10 +73,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         sentence=sentence(document),
         facts=_facts(facts, document),
         leagues=leagues,
-        plan=[
-            row | {"first": not number or plan[number - 1]["league"] != row["league"]}
-            for number, row in enumerate(plan)
-        ],
+        plan=_plan_table(plan),
         plan_sentence=_plan_sentence(plan),
         checks=checks and (wrong or [_all_passed(checks)]),
         passed=_passed(checks) if wrong else [],
@@ -186,7 +183,15 @@ def _leagues(document: dict, rows: list[dict]) -> list[dict]:
     found = []
     for name, league in document.get("leagues", {}).items():
         state = "published" if league.get("published") and states.get(name) != "verified" else states.get(name, "")
-        blank = {"severity": "", "message": "", "rule": "", "stage": "", "observed": None, "threshold": None}
+        blank = {
+            "severity": "",
+            "message": "",
+            "rule": "",
+            "stage": "",
+            "observed": None,
+            "threshold": None,
+            "names": [],
+        }
         found.append(
             {"league": name, "decision": league["decision"], "outcome": STATE_WORDS.get(state, state)}
             | {"reasons": [blank | reason for reason in league["reasons"]], "changes": league.get("changes", [])}
@@ -246,6 +251,20 @@ def _all_passed(checks: list[dict]) -> dict:
     leagues = ", ".join(sorted({row["league"] for row in checks}))
     every = {"outcome": "passed", "check_name": f"all {len(names)} checks", "league": leagues, "failing_rows": 0}
     return every | {"severity": "", "error": None, "sample": []}
+
+
+def _plan_table(plan: list[dict]) -> list[dict]:
+    """The plan's rows by league; in a league that changes, tables that stay as they are become one last row."""
+    shown: list[dict] = []
+    for league in dict.fromkeys(row["league"] for row in plan):
+        rows = [row for row in plan if row["league"] == league]
+        changed = [row for row in rows if row["insert"] or row["update"] or row["deactivate"]]
+        rest = [row for row in rows if row not in changed]
+        if changed and rest:
+            unchanged = sum(row["unchanged"] for row in rest)
+            rows = [*changed, {"league": league, "table": "", "unchanged": unchanged}]
+        shown += [row | {"first": not number} for number, row in enumerate(rows)]
+    return shown
 
 
 def _plan_sentence(plan: list[dict]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote, read_catalog
+from rally_etl.records.reasons import REASONS
 
 Rows = list[dict[str, Any]]
 
@@ -22,12 +23,6 @@ LEAGUE_OF = {
 """How rows are counted per league where a table carries no `league_id` by design."""
 
 OPERATIONS = ("insert", "update", "deactivate", "unchanged")
-
-REASON_CLASS = {
-    "placeholder": "junk", "menu_row": "junk", "bye": "junk", "practice_row": "junk", "against_itself": "junk",
-    "duplicate_record": "duplicate",
-}  # fmt: skip
-"""Class of a quarantine reason; every other reason is a fault (docs/data-flow.md)."""
 
 
 def fetch(connection: sa.Connection, sql: str, **binds: Any) -> Rows:
@@ -123,7 +118,7 @@ def quarantine_by_reason(connection: sa.Connection, run_id: str) -> Rows:
         " group by 1, 2, 3 order by records desc, 1, 2, 3",
         run_id=run_id,
     )
-    return [row | {"class": REASON_CLASS.get(row["reason"], "fault")} for row in rows]
+    return [row | {"class": REASONS.get(row["reason"], "fault")} for row in rows]
 
 
 def quarantine_examples(connection: sa.Connection, run_id: str, per_reason: int = 2) -> Rows:

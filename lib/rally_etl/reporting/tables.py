@@ -19,6 +19,13 @@ WORDS = {
 """Colour of a word that says how something ended; the same in tables and charts."""
 
 
+HEADINGS = {
+    "check_name": "check", "row_count": "rows", "run_id": "run", "record_no": "record", "started_at": "started (UTC)",
+    "votes_home": "votes home first", "votes_away": "votes away first", "sha256": "SHA-256",
+}  # fmt: skip
+"""Headings of columns whose names do not say in words what they hold."""
+
+
 class Note:
     """One sentence in place of a table."""
 
@@ -36,7 +43,7 @@ class Table:
     """Rows for people: a pandas Styler in a notebook, plain lines in a terminal.
 
     Args:
-        rows: dictionaries with the same keys; the keys are the headings.
+        rows: dictionaries with the same keys; the keys are the headings, in words.
         title: what the rows are.
         empty: the sentence shown when there are no rows.
         note: a sentence below the rows.
@@ -58,7 +65,7 @@ class Table:
         """The rows as a pandas Styler: text escaped, numbers to the right with separators, outcome words in colour."""
         frame = self.frame().map(number)
         numeric = [name for name in frame.columns if _is_numeric([row.get(name) for row in self.rows])]
-        styler = frame.style.hide(axis="index").format(escape="html").format_index(html.escape, axis="columns")
+        styler = frame.style.hide(axis="index").format(escape="html").format_index(_heading, axis="columns")
         styler = styler.map(lambda text: f"color:{WORDS[text]};font-weight:600" if text in WORDS else "")
         styler = styler.set_properties(**{"text-align": "left"}).set_properties(
             subset=numeric, **{"text-align": "right"}
@@ -78,6 +85,11 @@ class Table:
         if not self.rows:
             return self.empty
         return f"{self.title}: {counted(len(self.rows), 'row')}"
+
+
+def _heading(name: str) -> str:
+    """Escaped heading of a column; keys of leagues, in capitals, stay as they are."""
+    return html.escape(HEADINGS.get(name) or (name.replace("_", " ") if name.islower() else name))
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

@@ -70,8 +70,8 @@ def ruleset(params_dir: Path) -> str:
 
 
 _FACTS = (
-    "sha256", "size_bytes", "f.records", "f.staged", "f.quarantined", "faults", "votes_home", "votes_away", "orientation",
-    "season",
+    "sha256", "size_bytes", "f.records", "f.staged", "f.quarantined", "faults",
+    "votes_home", "votes_away", "orientation", "season",
 )  # fmt: skip
 """What the ledger keeps of a file besides its place and its fault."""
 
@@ -88,7 +88,8 @@ _INSERT_FILE = sa.text(
 def _stage_file(
     connection: sa.Connection, settings: Settings, file: SourceFile, leagues: Leagues, rules: str
 ) -> dict[str, object]:
-    facts: dict[str, object] = dict.fromkeys(name.removeprefix("f.") for name in _FACTS) | {"ruleset": rules, "fault": None}
+    facts: dict[str, object] = dict.fromkeys(name.removeprefix("f.") for name in _FACTS)
+    facts |= {"ruleset": rules, "fault": None}
     try:
         if file.fault:
             raise reading.FileFault(file.fault)
@@ -113,8 +114,10 @@ def _known_facts(
     """What the ledger says of this very file, when the staged tables hold it already; its bytes are only hashed."""
     found = connection.execute(
         sa.text(
-            f"select {', '.join(_FACTS)} from etl.staged_files join etl.source_files as f using (league, kind, sha256, ruleset)"
-            " where league = :league and kind = :kind and ruleset = :rules and f.fault is null order by f.run_id desc limit 1"
+            f"select {', '.join(_FACTS)} from etl.staged_files"
+            " join etl.source_files as f using (league, kind, sha256, ruleset)"
+            " where league = :league and kind = :kind and ruleset = :rules and f.fault is null"
+            " order by f.run_id desc limit 1"
         ),
         {"league": file.league, "kind": file.kind, "rules": rules},
     ).mappings()
