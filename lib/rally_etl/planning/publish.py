@@ -13,7 +13,7 @@ from rally_etl.planning import plan as planning
 from rally_etl.planning.schema import schemas
 
 SHOWN_ROWS = 5
-ANALYSED_ROWS = 5_000  # from here on the audit's queries would go wrong with the statistics of before
+ANALYSED_ROWS = 500  # from here on the next queries would go wrong with the statistics of before
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.sql import read
@@ -15,11 +17,23 @@ _COLUMNS = (
 
 def plan_standings(scene: Scene) -> None:
     """Plan the standings as printed; CNSWPL counts half points, rounded where the live ``points`` is an integer."""
+    connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
     names.write_live_names(scene, "series_stats", "team")
+    # one table a step, each with statistics, as for players
+    for name in ("standings", "printed_standings", "linked_standings"):
+        connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
+        connection.execute(sa.text(read(name)), binds)
+        connection.execute(sa.text(f"analyze {name}"))
+    wanted = """
+        select w.*, coalesce(p.id, l.id) as id
+        from standings as w
+        left join printed_standings as p on p.team_id = w.team_id
+        left join linked_standings as l on l.team_id = w.team_id
+        """
     plan_changes(
-        scene.connection,
+        connection,
         scene.catalog["series_stats"],
-        Wanted(read("series_stats"), {name: f"w.{name}" for name in _COLUMNS}),
+        Wanted(wanted, {name: f"w.{name}" for name in _COLUMNS}),
         scene.league.key,
-        {"league": scene.league.key, "league_id": scene.league_id},
+        {},
     )
