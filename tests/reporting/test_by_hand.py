@@ -16,7 +16,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_latest_run_is_shown(path, engine, settings, finished_run, monkeypatch):
+def test_latest_run_is_shown(path, engine, settings, finished_run, monkeypatch, capsys):
     """Every cell shows something of the latest run, and the ledger is as before."""
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("RALLY_HOME", str(settings.root))
@@ -29,7 +29,8 @@ def test_latest_run_is_shown(path, engine, settings, finished_run, monkeypatch):
             exec(compile(tree, path.name, "exec"), names)
             if isinstance(tree.body[-1], ast.Expr):
                 answer = eval(compile(ast.Expression(tree.body[-1].value), path.name, "eval"), names)
-                assert answer._repr_html_() if hasattr(answer, "_repr_html_") else answer.data
+                printed = capsys.readouterr().out.strip()
+                assert printed or (answer._repr_html_() if hasattr(answer, "_repr_html_") else answer.data)
 
     assert finished_run == names["book"].run_id
     assert before == _ledger(engine)

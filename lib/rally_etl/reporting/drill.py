@@ -102,3 +102,16 @@ def _query(book: Book, sql: str, binds: dict[str, Any], side: str) -> list[dict]
     with read_only(book.engine, *path) as connection:
         there = connection.scalar(sa.text("select to_regnamespace(:name) is not null"), {"name": path[0]})
         return recorded.fetch(connection, sql, **binds) if there else None
+
+
+def reading(book: Book, league: str, *printed: str) -> str:
+    """How the league's grammar reads printed team names, a line each; needs no run and no database."""
+    from rally_etl.naming import load_leagues
+
+    grammar = load_leagues(book.settings.params_dir).get(league)
+    lines = []
+    for name in printed:
+        team = grammar.parse_team(name)
+        told = f"{team.name}: club {team.club}, {team.series}" if team else "no team of this league"
+        lines.append(f"{name} -> {told}")
+    return "\n".join(lines)
