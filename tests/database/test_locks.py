@@ -47,8 +47,8 @@ def test_lock_dies_with_its_session(engine, other):
             connection.execute(
                 sa.text("select pg_terminate_backend(pid, 5000) from pg_locks where locktype = 'advisory'")
             )
-        with run_lock(engine):
-            pass
+        with run_lock(engine), engine.connect() as connection:
+            assert 1 == connection.scalar(sa.text("select count(*) from pg_locks where locktype = 'advisory'"))
 
 
 def test_wait_ends_when_the_first_run_ends(engine, other):

@@ -13,7 +13,7 @@ _COLUMNS = ("league_id", "player_id", "series", "date", "end_pti")
 
 def plan_history(scene: Scene) -> None:
     """Plan the points that live does not have yet; the table has no key, so a point is found by all that it says."""
-    binds = {"league": scene.league.key, "league_id": scene.league_id}
+    binds = {"league": scene.league.key, "league_id": scene.league_id, "id_prefix": scene.id_prefix}
     plan_changes(
         scene.connection,
         scene.catalog["player_history"],
@@ -33,7 +33,7 @@ def plan_history(scene: Scene) -> None:
                 select from (select tenniscores_player_id, league_id from public.players
                              union all select tenniscores_player_id, league_id from players) as p
                 where p.league_id = :league_id
-                  and regexp_replace(p.tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', '') = s.person_key)
+                  and regexp_replace(p.tenniscores_player_id, :id_prefix, '') = s.person_key)
             """
         ),
         binds,

@@ -31,7 +31,7 @@ _VALUES = {name: f"w.{name}" for name in _COMPARED} | {
     "match_date": _DATE,
     "tenniscores_match_id": "coalesce(w.tenniscores_match_id, l.tenniscores_match_id)",
 }
-_PERSON_KEY = "regexp_replace({}, '^(apta_|cnswpl_)?(nndz-)?', '')"
+_PERSON_KEY = "regexp_replace({}, :id_prefix, '')"
 
 
 def plan_matches(scene: Scene, orientation: str) -> None:
@@ -209,6 +209,6 @@ def _write_spellings(scene: Scene) -> None:
             group by p.printed
             """
         ),
-        {"league": scene.league.key, "league_id": scene.league_id},
+        {"league": scene.league.key, "league_id": scene.league_id, "id_prefix": scene.id_prefix},
     )
     scene.connection.execute(sa.text("analyze spellings"))

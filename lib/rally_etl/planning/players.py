@@ -35,7 +35,8 @@ def plan_players(scene: Scene) -> None:
 
     Grain: one row per person and team (in one league 532 persons play in two or three teams).
     """
-    connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
+    connection = scene.connection
+    binds = {"league": scene.league.key, "league_id": scene.league_id, "id_prefix": scene.id_prefix}
     # One table a step, each with statistics: in one statement the planner would take every step for a handful of rows.
     for name in ("members", "live_members", "found_members", "known_persons", "placed_members"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -50,6 +51,12 @@ class Scene:
     def key(self, team: TeamName) -> TeamKey:
         """What makes two printed names the same team: club, series and ordinal, whatever the spelling."""
         return (self.clubs.key(team.club), team.series, team.ordinal)
+
+    @property
+    def id_prefix(self) -> str:
+        """A regular expression of what precedes a person in an id of this league: `records.values.person_key`, for SQL."""
+        prefixes = "|".join(re.escape(prefix) for prefix in self.league.id_prefixes)
+        return f"^(?:{prefixes})+(?=.)" if prefixes else "^$"
 
     def plan(self, table: str, rows: list[dict[str, object]], types: dict[str, str], **values: str) -> None:
         """Plan rows that were worked out here; *types* are their columns, *values* what is written (else as given)."""

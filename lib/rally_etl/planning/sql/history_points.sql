@@ -3,12 +3,12 @@
 with everybody as (
     select
         p.id,
-        regexp_replace(p.tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', '') as person_key,
+        regexp_replace(p.tenniscores_player_id, :id_prefix, '') as person_key,
         p.is_active
     from public.players as p
     where p.league_id = :league_id and not exists (select from players as q where q.id = p.id)
     union all
-    select q.id, regexp_replace(q.tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', ''), q.is_active
+    select q.id, regexp_replace(q.tenniscores_player_id, :id_prefix, ''), q.is_active
     from players as q
     where q.league_id = :league_id
 ),

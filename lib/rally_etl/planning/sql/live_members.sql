@@ -3,7 +3,7 @@ create temporary table live_members on commit drop as
 select
     id,
     tenniscores_player_id,
-    regexp_replace(tenniscores_player_id, '^(apta_|cnswpl_)?(nndz-)?', '') as person_key,
+    regexp_replace(tenniscores_player_id, :id_prefix, '') as person_key,
     team_id,
     club_id,
     series_id,
