@@ -54,7 +54,7 @@ class Scene:
 
     @property
     def id_prefix(self) -> str:
-        """What precedes a person in an id of this league, as a regular expression: `records.values.person_key` for SQL."""
+        """What precedes a person in an id of this league, a regular expression: `records.values.person_key` for SQL."""
         prefixes = "|".join(re.escape(prefix) for prefix in self.league.id_prefixes)
         return f"^(?:{prefixes})+(?=.)" if prefixes else "^$"
 
