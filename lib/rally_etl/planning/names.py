@@ -82,7 +82,7 @@ def write_names(
         sa.text(
             """
             insert into names
-            select :league, kind, printed, series, row_count, strategy, coalesce(candidates, '{}'),
+            select :league, kind, printed, series, '', row_count, strategy, 1, '', coalesce(candidates, '{}'),
                    team_id, team_name, series_id, series_name, club_id
             from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                 kind text, printed text, series text, row_count bigint, strategy text, candidates text[],

@@ -19,7 +19,9 @@ def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
     """Create empty plan tables with the columns of the live tables.
 
     ``<table>`` holds the image after, with ``_op`` and ``_leagues`` (the leagues that need the change);
-    ``<table>_before`` the image before of rows that are updated or deactivated.
+    ``<table>_before`` the image before of rows that are updated or deactivated. Beside them ``names`` (one row per
+    printed team name, with its opponent where the file has one), ``identified`` (one row per live or new row that the
+    scrape speaks of: how it was found) and ``kept_dates``.
     """
     plan, candidate = schemas(run_id)
     connection.execute(sa.text(f"drop schema if exists {quote(candidate)} cascade"))
@@ -48,9 +50,22 @@ def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
             f"""
             create table {quote(plan, "names")} (
                 league text not null, kind text not null, printed text not null, series text not null,
-                row_count bigint not null, strategy text not null, candidates text[] not null,
+                opponent text not null,
+                row_count bigint not null, strategy text not null, confidence double precision not null,
+                evidence text not null, candidates text[] not null,
                 team_id integer, team_name text, series_id integer, series_name text, club_id integer,
-                primary key (league, kind, printed, series)
+                primary key (league, kind, printed, series, opponent)
+            )
+            """
+        )
+    )
+    connection.execute(
+        sa.text(
+            f"""
+            create table {quote(plan, "identified")} (
+                league text not null, table_name text not null, id integer not null, strategy text not null,
+                confidence double precision not null, evidence text not null,
+                primary key (table_name, id, league)
             )
             """
         )

@@ -16,6 +16,7 @@ from rally_etl.planning.compare import Wanted, plan_changes
 
 if TYPE_CHECKING:
     from rally_etl.database.catalog import Table
+    from rally_etl.identity.reviews import Review
     from rally_etl.naming import Clubs, League, TeamName
 
 TeamKey = tuple[str, str, str]
@@ -46,6 +47,10 @@ class Scene:
     series_ids: dict[str, int] = field(default_factory=dict)
     series_names: dict[str, str] = field(default_factory=dict)
     teams: dict[TeamKey, LiveTeam] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)  # identity.spelling -> id of a live team
+    teams_by_id: dict[int, LiveTeam] = field(default_factory=dict)  # every team of the candidate, also inactive ones
+    waiting: dict[str, str] = field(default_factory=dict)  # identity.spelling -> name that a review asks about
+    reviews: list[Review] = field(default_factory=list)
     held: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def key(self, team: TeamName) -> TeamKey:

@@ -1,0 +1,42 @@
+"""`params/identity.yaml`: from where on evidence decides, and from where on it is only worth asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rally_etl.errors import UsageError
+from rally_etl.naming.yaml_file import read_mapping
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Thresholds(BaseModel):
+    """Shares between 0 and 1 (what each is for: the comments of the file); ``shared_people`` is a count."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    roster_taken: Share
+    shared_people: Annotated[int, Field(ge=1)]
+    roster_proposed: Share
+    name_proposed: Share
+    season_goes_on: Share
+
+
+def load_thresholds(params_dir: Path) -> Thresholds:
+    """Read the file.
+
+    Raises:
+        UsageError: it is missing, or a value is missing, unknown or out of range.
+    """
+    path = params_dir / "identity.yaml"
+    try:
+        return Thresholds.model_validate(read_mapping(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"{path}: key `{'.'.join(map(str, first['loc']))}`: {first['msg']}, not {first.get('input')!r};"
+            " nothing was read\nhint: compare it with the project's own file"
+        ) from None
