@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help etl-run test test-all lab bench health serve clean lock format check-style
+.PHONY: help etl-run test test-all lab bench bench-identity health serve clean lock format check-style
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -25,7 +25,7 @@ RUN := $(if $(SOURCE),--source "$(SOURCE)",--sample) $(foreach key,$(LEAGUE),--l
 	$(if $(PARAMS),--params "$(PARAMS)") $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 etl-run: $(VENV)/.run  ## Import a scrape: SOURCE=DIR LEAGUE=KEY PARAMS=FILE DRY_RUN=1; no SOURCE: the sample season
 	@$(RALLY) run $(RUN)
@@ -41,6 +41,9 @@ lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 
 bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
 	@$(BIN)/python -m rally_etl.bench $(BENCH)
+
+bench-identity: $(VENV)/.run  ## Measure how teams are recognised under other names, beside rapidfuzz and equal names
+	@$(BIN)/python -m rally_etl.bench_identity $(BENCH)
 
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed

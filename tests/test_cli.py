@@ -48,7 +48,7 @@ def test_help_lists_the_exit_codes():
     assert [f"  {code}  " in done.stdout for code in range(6)] == [True] * 6
 
 
-@pytest.mark.parametrize("group", [(), ("db",)], ids=["all", "db"])
+@pytest.mark.parametrize("group", [(), ("db",), ("names",), ("reviews",)], ids=["all", "db", "names", "reviews"])
 def test_help_cuts_no_line_off(group):
     """What a command does can be read whole in the list of commands, on a terminal of 80 columns."""
     done = rally(*group, "--help", env={"COLUMNS": "80"})

@@ -32,6 +32,7 @@ PAGES = [README, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")), *sorted
          *sorted(ROOT.glob("notebooks/*.md")), *sorted(ROOT.glob("reports/README.md"))]  # fmt: skip
 INSTALLING = ("making .venv", "installing ")
 ANY_LINES = "…"
+COMMAND = re.compile(r"rally-etl ((?:(?:db|names|reviews) )?[a-z]+)")
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"))
 
@@ -171,7 +172,7 @@ def test_exit_codes_are_those_of_the_help():
 
 def test_operations_table_names_every_command_and_no_other():
     """Each subcommand stands in the operations table, and each one that stands there exists."""
-    named = {name for row in _table("## Which command") for name in re.findall(r"rally-etl ((?:db )?[a-z]+)", row[1])}
+    named = {name for row in _table("## Which command") for name in COMMAND.findall(row[1])}
 
     assert set(subcommands()) == named
 
@@ -179,7 +180,10 @@ def test_operations_table_names_every_command_and_no_other():
 def subcommands() -> Iterator[str]:
     """Names of all subcommands, those of a group with the group's."""
     for name, command in typer.main.get_command(cli.app).commands.items():
-        yield from (f"{name} {inner}" for inner in command.commands) if hasattr(command, "commands") else (name,)
+        inner = getattr(command, "commands", {})
+        if not inner or command.invoke_without_command:
+            yield name
+        yield from (f"{name} {each}" for each in inner)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -188,7 +192,7 @@ def test_commands_named_in_a_page_exist(page):
     text = page.read_text(encoding="utf-8")
     known = set(subcommands()) | {"db"}
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    commands = re.findall(r"rally-etl ((?:db )?[a-z]+)", "\n".join(_code_in(text)))
+    commands = COMMAND.findall("\n".join(_code_in(text)))
 
     assert [] == sorted(set(commands) - known)
     assert [] == sorted(set(re.findall(r"\bmake ([a-z-]+)", "\n".join(_code_in(text)))) - set(targets))

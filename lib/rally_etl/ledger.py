@@ -154,6 +154,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
             run=run_id,
         )
     }
+    asked = open_reviews(engine, run_id)
     leagues = {
         row.league: {
             "decision": row.decision,
@@ -162,6 +163,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
             "plan": _in_order(row.plan_counts),
             "reasons": sorted(row.reasons, key=lambda reason: SEVERITIES.index(reason["severity"])),
             "changes": headlines(engine, run_id, row.league),
+            "reviews": asked.get(row.league, {"open": 0, "held_rows": 0}),
         }
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
     }
@@ -192,6 +194,24 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         "leagues": leagues,
         "stages": stages,
     }
+
+
+def open_reviews(engine: sa.Engine, run_id: str) -> dict[str, dict[str, int]]:
+    """League -> questions about identity that a run or one before it asked and nobody has answered, and their rows.
+
+    Rows that wait for one name wait once, however many questions are about it.
+    """
+    found = _rows(
+        engine,
+        """
+        select league, cast(sum(questions) as integer) as open, cast(sum(held_rows) as integer) as held_rows
+        from (select league, name, count(*) as questions, max(held_rows) as held_rows
+              from etl.reviews where state = 'open' and first_run <= :run group by league, name) as names
+        group by league
+        """,
+        run=run_id,
+    )
+    return {row.league: {"open": row.open, "held_rows": row.held_rows} for row in found}
 
 
 def _counted(number: str, noun: str) -> str:
@@ -239,9 +259,10 @@ def stage_facts(engine: sa.Engine, run_id: str, stage: str) -> str:
 
 
 def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Tables in the order of publishing, operations as the README lists them; jsonb keeps neither."""
-    operations = (*OPERATIONS, "unchanged")
-    return {table: {name: counts[table][name] for name in operations} for table in IMPORTED if table in counts}
+    """Tables in the order of publishing, then users'; operations as the README lists them; jsonb keeps neither."""
+    operations = (*OPERATIONS, "delete", "unchanged")
+    tables = [*(table for table in IMPORTED if table in counts), *sorted(counts.keys() - set(IMPORTED))]
+    return {table: {name: counts[table][name] for name in operations if name in counts[table]} for table in tables}
 
 
 def _rows(engine: sa.Engine, sql: str, **binds: Any) -> list[sa.Row]:

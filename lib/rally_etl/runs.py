@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,11 +19,13 @@ from rally_etl.checks import audit
 from rally_etl.database.engine import clean_message, connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
-from rally_etl.errors import EvidenceMissing, PlanIsStale, RallyEtlError, UsageError
+from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
+from rally_etl.planning import operations
 from rally_etl.settings import Settings
-from rally_etl.sources import Scrape, read_scrape
+from rally_etl.sources import read_scrape
 
 KEPT_PLANS = 20
+ENDING_S = 10  # seconds a session of a dead run may take to end
 EXIT_CODES = {"GO": 0, "HOLD": 4, "NO-GO": 3}
 Tell = Callable[[str, str], None]
 
@@ -66,20 +69,77 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
     init(engine)
     with run_lock(engine, order.wait_s):
         _tidy(engine)
-        run_id = _start(engine, settings, order, scrape)
+        source = os.path.relpath(order.source.resolve(), settings.root)
+        run_id = _start(engine, source, order.as_of, order.dry_run, scrape.leagues)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
         if scrape.ignored:
             tell("run", f"not read: {', '.join(scrape.ignored)}")
-        with _closed_whatever_happens(engine, run_id):
-            results = pipeline.run_stages(
-                engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell)
-            )
-            outcomes = _decided(engine, settings, run_id, results)
-            for league, outcome in outcomes.items():
-                if outcome.decision == "GO" and not order.dry_run:
-                    _publish_league(engine, settings, run_id, league, outcome)
-                tell(league, _sentence(outcome, order.dry_run))
-            return _finish(engine, settings, run_id, outcomes, order.dry_run)
+        return _go_through(engine, settings, run_id, order.dry_run, tell)
+
+
+def operate(
+    settings: Settings,
+    operation: Mapping[str, Any],
+    leagues: Iterable[str] = (),
+    dry_run: bool = False,
+    tell: Tell = lambda label, text: None,
+    as_of: date | None = None,
+) -> dict[str, Any]:
+    """Run the whole sequence on an operation (merge, undo, normalise) in the place of a scrape.
+
+    Its leagues are published in one transaction: all of them, or none.
+
+    Args:
+        operation: ``kind`` and what that needs; ``by`` and ``reason`` go to the ledger.
+        leagues: keys of those it concerns; without any they are looked up.
+        as_of: the day on which the data is judged; today if not given.
+
+    Returns:
+        the document of ``run --json``.
+
+    Raises:
+        UsageError: it cannot be done; no run was begun.
+        RunLocked: another run works on this database.
+    """
+    engine = connect(settings)
+    init(engine)
+    with run_lock(engine):
+        _tidy(engine)
+        keys = list(leagues) or operations.leagues_of(engine, settings, operation)
+        operations.rehearse(engine, settings, operation, keys)
+        source, day = operations.told(operation), as_of or datetime.now(UTC).date()
+        run_id = _start(engine, source, day, dry_run, keys, operation)
+        tell("run", f"{run_id}  {source}  {', '.join(keys)}")
+        return _go_through(engine, settings, run_id, dry_run, tell)
+
+
+def _go_through(engine: sa.Engine, settings: Settings, run_id: str, dry_run: bool, tell: Tell) -> dict[str, Any]:
+    """Notebooks, decision, publish and report of a run that has begun."""
+    with _closed_whatever_happens(engine, run_id):
+        results = pipeline.run_stages(
+            engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell)
+        )
+        outcomes = _decided(engine, settings, run_id, results)
+        for together in _transactions(engine, run_id, outcomes):
+            if not dry_run and all(outcome.decision == "GO" for outcome in together.values()):
+                _publish(engine, settings, run_id, together)
+            for league, outcome in together.items():
+                tell(league, _sentence(outcome, dry_run))
+        return _finish(engine, settings, run_id, outcomes, dry_run)
+
+
+def _transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> list[dict[str, Outcome]]:
+    """Leagues that are published together: each by itself, those of an operation all at once or not at all."""
+    if not ledger.require_run(engine, run_id).operation:
+        return [{league: outcome} for league, outcome in outcomes.items()]
+    worst = max((outcome.decision for outcome in outcomes.values()), key=ledger.DECISIONS.index)
+    for league, outcome in outcomes.items():
+        if outcome.decision != worst:
+            others = ", ".join(key for key, other in outcomes.items() if other.decision == worst)
+            message = f"{league} is published with {others} or not at all, which is {worst}"
+            outcome.reasons.insert(0, _reason("leagues_go_together", "gate", message))
+            outcome.decision = worst
+    return [outcomes]
 
 
 def approve(
@@ -97,7 +157,8 @@ def approve(
     """
     engine = connect(settings)
     init(engine)
-    if ledger.require_run(engine, run_id).dry_run:
+    found = ledger.require_run(engine, run_id)
+    if found.dry_run:
         raise UsageError(
             f"run {run_id} was a dry run, which holds nothing for approval; nothing was published\n"
             "hint: run the scrape again without --dry-run, then approve that run"
@@ -110,17 +171,25 @@ def approve(
                 f"run {run_id} holds {', '.join(held) or 'no league'} for approval; nothing was published\n"
                 f"hint: `rally-etl show {run_id}` tells its state"
             )
-        outcomes = {}
-        for league in wanted:
-            ledger.write_approval(engine, run_id, league, by, reason)
-            outcomes[league] = outcome = Outcome("HOLD", ledger.reasons(engine, run_id, league))
-            _publish_league(engine, settings, run_id, league, outcome)
-            tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
+        outcomes = {league: Outcome("HOLD", ledger.reasons(engine, run_id, league)) for league in wanted}
+        if found.operation and set(wanted) != set(held):
+            raise UsageError(
+                f"run {run_id} is published in all its leagues or in none; nothing was published\n"
+                "hint: approve it without --league"
+            )
+        for together in _transactions(engine, run_id, outcomes):
+            for league in together:
+                ledger.write_approval(engine, run_id, league, by, reason)
+            _publish(engine, settings, run_id, together)
+            for league, outcome in together.items():
+                tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
         return _finish(engine, settings, run_id, outcomes, dry_run=False)
 
 
 def _tidy(engine: sa.Engine) -> None:
     """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive."""
+    with engine.begin() as connection:
+        connection.execute(_END_SESSIONS, {"names": [f"rally-etl {stage}" for stage in pipeline.STAGES]})
     with engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -131,7 +200,13 @@ def _tidy(engine: sa.Engine) -> None:
         )
         keep = set(
             connection.execute(
-                sa.text("select run_id from etl.runs order by started_at desc limit :n"), {"n": KEPT_PLANS}
+                sa.text(
+                    "(select run_id from etl.runs order by started_at desc limit :n) union"
+                    " (select run_id from etl.runs where operation is not null and exists ("
+                    "   select from etl.run_leagues as l where l.run_id = runs.run_id and l.published_at is not null)"
+                    "  order by started_at desc limit :n)"
+                ),
+                {"n": KEPT_PLANS},
             ).scalars()
         )
         kept_plans = {planning.schemas(run_id)[0] for run_id in keep}
@@ -143,26 +218,51 @@ def _tidy(engine: sa.Engine) -> None:
                 connection.execute(sa.text(f'drop schema "{name}" cascade'))
 
 
-def _start(engine: sa.Engine, settings: Settings, order: Order, scrape: Scrape) -> str:
+_END_SESSIONS = sa.text(
+    f"""
+    select pg_terminate_backend(a.pid, {1000 * ENDING_S})
+    from pg_stat_activity as a
+    where
+        a.datname = current_database() and a.pid <> pg_backend_pid() and a.application_name = any(:names)
+        and (
+            a.backend_xid is not null
+            or exists (
+                select from pg_locks as l
+                where l.pid = a.pid and l.locktype = 'relation' and l.mode <> 'AccessShareLock'))
+    """
+)
+"""Ends sessions that a killed stage has left and waits for it: a transaction that writes would hold its locks into the
+next run. A notebook that somebody has open only reads."""
+
+
+def _start(
+    engine: sa.Engine,
+    source: str,
+    as_of: date,
+    dry_run: bool,
+    leagues: Iterable[str],
+    operation: Mapping[str, Any] | None = None,
+) -> str:
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    source = os.path.relpath(order.source.resolve(), settings.root)
     with engine.begin() as connection:
         connection.execute(
             sa.text(
-                "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid)"
-                " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid())"
+                "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid, operation)"
+                " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid(),"
+                " cast(:operation as jsonb))"
             ),
             {
                 "run": run_id,
                 "source": source,
-                "as_of": order.as_of,
-                "dry_run": order.dry_run,
+                "as_of": as_of,
+                "dry_run": dry_run,
                 "versions": ledger.versions(),
+                "operation": json.dumps(operation) if operation else None,
             },
         )
         connection.execute(
             sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
-            [{"run": run_id, "league": league} for league in scrape.leagues],
+            [{"run": run_id, "league": league} for league in leagues],
         )
     return run_id
 
@@ -207,39 +307,41 @@ def _decided(
         return {league: Outcome("NO-GO", [reason, *reasons]) for league, (_, reasons) in leagues.items()}
 
 
-def _publish_league(engine: sa.Engine, settings: Settings, run_id: str, league: str, outcome: Outcome) -> None:
-    """Publish one league in one transaction and verify it over another connection; record what went wrong."""
+def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
+    """Publish leagues in one transaction and verify them over another connection; record what went wrong."""
+
+    def check(connection: sa.Connection) -> list[str]:
+        return [name for league in outcomes for name in audit(connection, settings, run_id, league)]
+
+    found, failed = None, False
     try:
-        planning.publish(engine, run_id, [league], lambda connection: audit(connection, settings, run_id, league))
-        outcome.is_published = True
-        problems = planning.verify(engine, run_id, [league])
-    except (PlanIsStale, RallyEtlError) as error:
-        outcome.decision = "NO-GO"
-        outcome.reasons.insert(0, _reason("plan_still_holds", "publish", " ".join(str(error).splitlines())))
-        return
+        planning.publish(engine, run_id, outcomes, check)
+    except RallyEtlError as error:
+        found = _reason("plan_still_holds", "publish", " ".join(str(error).splitlines()))
     except sa.exc.DBAPIError as error:
-        outcome.decision, outcome.failed = "NO-GO", True
-        outcome.reasons.insert(
-            0,
-            _reason(
-                "database_answers",
-                "publish",
-                f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again",
-            ),
-        )
-        return
-    if problems:
-        outcome.failed = True
-        outcome.reasons.insert(
-            0,
-            _reason(
-                "live_equals_candidate",
-                "verify",
-                f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now",
-            ),
-        )
-    else:
-        ledger.set_state(engine, run_id, league, "verified")
+        message = f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"
+        found, failed = _reason("database_answers", "publish", message), True
+    for outcome in outcomes.values() if found else ():
+        outcome.decision, outcome.failed = "NO-GO", failed
+        outcome.reasons.insert(0, found)
+    if not found:
+        _verify(engine, run_id, outcomes)
+
+
+def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> None:
+    for outcome in outcomes.values():
+        outcome.is_published = True
+    try:
+        problems = planning.verify(engine, run_id, outcomes)
+    except sa.exc.DBAPIError as error:
+        problems = [f"what was published could not be read again: {clean_message(error)}"]
+    for league, outcome in outcomes.items():
+        if problems:
+            message = f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now"
+            outcome.failed = True
+            outcome.reasons.insert(0, _reason("live_equals_candidate", "verify", message))
+        else:
+            ledger.set_state(engine, run_id, league, "verified")
 
 
 def _finish(

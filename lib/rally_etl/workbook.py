@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import recorded
-from rally_etl.reporting.tables import Note, Table
+from rally_etl.reporting import imported, recorded
+from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
@@ -94,7 +94,7 @@ class Book:
 
     def live_rows(self) -> Table | Note:
         """Live rows per table and league, before anything is planned."""
-        rows = self._read(recorded.rows_per_league)
+        rows = self.read(recorded.rows_per_league)
         leagues = sorted({row["league"] for row in rows})
         counts: dict[str, dict] = {}
         for row in rows:
@@ -110,7 +110,7 @@ class Book:
         from rally_etl.reporting import charts
 
         totals: dict[str, int] = {}
-        for row in self._read(recorded.rows_per_league):
+        for row in self.read(recorded.rows_per_league):
             totals[row["table"]] = totals.get(row["table"], 0) + row["rows"]
         if not totals:
             return Note("There are no live rows to draw.")
@@ -121,7 +121,7 @@ class Book:
 
     def user_rows(self) -> Table | Note:
         """Rows that users wrote; a run never changes one of them."""
-        rows = self._read(recorded.user_tables)
+        rows = self.read(recorded.user_tables)
         filled = [row for row in rows if row["rows"]]
         names = ", ".join(row["table"] for row in rows if not row["rows"])
         note = f"Empty: {names}." if names else ""
@@ -129,7 +129,7 @@ class Book:
 
     def constraints(self) -> Table | Note:
         """Keys and constraints found on the imported tables; environments differ, so nothing is assumed."""
-        return Table(self._read(recorded.constraints), title="Constraints found", empty="No imported table exists.")
+        return Table(self.read(recorded.constraints), title="Constraints found", empty="No imported table exists.")
 
     # 02 import
 
@@ -139,33 +139,15 @@ class Book:
             from rally_etl.sources import stage_scrape
 
             stage_scrape(self.engine, self.settings, self.run_id)
-        columns = "league kind records staged quarantined faults orientation votes_home votes_away".split()
-        rows = [
-            {name: row[name] for name in columns}
-            | {"kB": (row["size_bytes"] or 0) // 1000, "sha256": (row["sha256"] or "")[:12], "fault": row["fault"]}
-            for row in self._of_run(recorded.source_files)
-        ]
-        return Table(rows, title="Files: records read = staged + quarantined", empty="The scrape holds no files.")
+        return imported.files(self)
 
     def quarantine(self) -> Any:
         """Records that were kept aside, by reason."""
-        from rally_etl.reporting import charts
-
-        reasons: dict[str, dict] = {}
-        for row in self._of_run(recorded.quarantine_by_reason):
-            found = reasons.setdefault(row["reason"], {"reason": row["reason"], "class": row["class"], "records": 0})
-            found["records"] += row["records"]
-        if not reasons:
-            return Note("No record was kept aside.")
-        total = sum(row["records"] for row in reasons.values())
-        rows = list(reasons.values())
-        title = f"{counted(total, 'record was', 'records were')} kept aside, by reason"
-        return charts.bars(rows, "reason", "records", title=title, axis="Records", kind="class")
+        return imported.quarantine(self)
 
     def quarantine_examples(self) -> Table | Note:
         """Two records of each reason as the scraper wrote them, with all their faults."""
-        rows = [row | {"faults": _sentence(row["faults"])} for row in self._of_run(recorded.quarantine_examples)]
-        return Table(rows, title="Examples of quarantined records", empty="No record was kept aside.")
+        return imported.quarantine_examples(self)
 
     def plan(self) -> Table | Note:
         """Compare with live rows and make the plan; show its size per league and table."""
@@ -173,26 +155,38 @@ class Book:
             from rally_etl.planning import make_plan
 
             make_plan(self.engine, self.settings, self.run_id)
-        rows = self._of_run(recorded.plan_rows)
+        rows = self.of_run(recorded.plan_rows)
         return Table(rows, title="Planned changes (rows)", empty="The plan is not made yet.")
 
     def plan_chart(self) -> Any:
         """The plan's size by table, all leagues together."""
         from rally_etl.reporting import charts
 
-        rows = self._of_run(recorded.plan_by_table)
-        total = sum(row[operation] for row in rows for operation in ("insert", "update", "deactivate"))
+        rows = self.of_run(recorded.plan_by_table)
+        total = sum(row[operation] for row in rows for operation in recorded.CHANGES)
         if not total:
             return Note("The plan is empty: the scrape says what the live tables say.")
         return charts.plan_by_table(rows[::-1], title=f"The plan changes {counted(total, 'row')}")
 
     def names(self) -> Table | Note:
         """How printed team names were resolved, the doubtful ones first."""
-        rows = self._plan_table(
-            "select strategy, league, kind, printed, series, coalesce(team_name, 'held') as team, row_count as rows"
-            " from names order by team_id is not null, strategy in ('exact', 'canonical'), row_count desc limit 60"
-        )
-        return Table(rows, title="Team names resolved", empty="No team name was resolved yet.")
+        return imported.names(self)
+
+    def identities(self) -> Table | Note:
+        """How teams, players, clubs, series and sides were found: the doubtful ones first, with their evidence."""
+        return imported.identities(self)
+
+    def identities_chart(self) -> Any:
+        """How much was found by which strategy."""
+        return imported.identities_chart(self)
+
+    def reviews(self) -> Table | Note:
+        """Questions that this run asks a person; `rally-etl reviews` lists all that are open and takes answers."""
+        return imported.reviews(self)
+
+    def fates(self) -> Table | Note:
+        """What becomes of every live row of the leagues, and why every new row is made."""
+        return imported.fates(self)
 
     def changes(self, table: str = "", league: str = "", limit: int = 0) -> Table | Note:
         """Planned changes in words: what a column says now and what it would say.
@@ -205,15 +199,15 @@ class Book:
             return Note(NO_RUN)
         limit = limit or (100 if table else 8)
         rows: list[dict] = []
-        for counts in self._of_run(recorded.plan_by_table):
+        for counts in self.of_run(recorded.plan_by_table):
             wanted = table in ("", counts["table"])
-            if wanted and counts["insert"] + counts["update"] + counts["deactivate"]:
+            if wanted and any(counts[operation] for operation in recorded.CHANGES):
                 rows += self._changes_of(counts["table"], league, limit)
         return Table(rows, title="Changes worth reading", empty="The plan is empty: nothing would change.")
 
     def held(self) -> Table | Note:
         """Staged rows that wait because the team or player they name is not known."""
-        rows = self._of_run(recorded.held_rows)
+        rows = self.of_run(recorded.held_rows)
         return Table(rows, title="Rows held back", empty="No row is held back: every name resolved.")
 
     # 03 validation
@@ -225,14 +219,14 @@ class Book:
 
             run_checks(self.engine, self.settings, self.run_id)
         columns = ("outcome", "check_name", "league", "failing_rows", "threshold", "severity", "seconds", "error")
-        rows = [{name: row[name] for name in columns} for row in self._of_run(recorded.check_results)]
+        rows = [{name: row[name] for name in columns} for row in self.of_run(recorded.check_results)]
         return Table(rows, title="Checks", empty="No check was run.")
 
     def checks_chart(self) -> Any:
         """Outcomes of the checks per league."""
         from rally_etl.reporting import charts
 
-        rows = self._of_run(recorded.check_outcomes)
+        rows = self.of_run(recorded.check_outcomes)
         if not rows:
             return Note("No check was run.")
         total = sum(row["checks"] for row in rows)
@@ -242,8 +236,8 @@ class Book:
     def failing_rows(self, check: str = "", limit: int = 50) -> Table | Note:
         """Rows that failed checks, as the checks returned them."""
         rows = [
-            {"check": row["check_name"], "league": row["league"], "row": _sentence(sample)}
-            for row in self._of_run(recorded.check_results)
+            {"check": row["check_name"], "league": row["league"], "row": in_words(sample)}
+            for row in self.of_run(recorded.check_results)
             if row["outcome"] != "passed" and check in ("", row["check_name"])
             for sample in row["sample"][:limit]
         ]
@@ -265,7 +259,7 @@ class Book:
         """Age of the newest match per league, in days."""
         rows = [
             {"league": row["league"], "days since the newest match": row["value"]}
-            for row in self._of_run(recorded.metrics, "monitoring")
+            for row in self.of_run(recorded.metrics, "monitoring")
             if row["metric"] == "days_since_newest_match"
         ]
         return Table(rows, title="Freshness", empty="Freshness is not measured yet.")
@@ -283,7 +277,7 @@ class Book:
                 "state": row["state"],
                 "reasons": len(row["reasons"]),
             }
-            for row in self._of_run(recorded.leagues)
+            for row in self.of_run(recorded.leagues)
         ]
         return Table(rows, title="Decisions", empty="Nothing is decided yet.")
 
@@ -292,7 +286,7 @@ class Book:
         columns = ("severity", "stage", "rule", "observed", "threshold", "message")
         rows = [
             {"league": row["league"]} | {name: reason.get(name) for name in columns}
-            for row in self._of_run(recorded.leagues)
+            for row in self.of_run(recorded.leagues)
             for reason in row["reasons"]
         ]
         return Table(rows, title="Reasons", empty="Every rule holds.")
@@ -305,7 +299,7 @@ class Book:
             self._glue(evidence.measure(self.stage, self.engine, self.settings, self.run_id))
         if self.document is not None:
             rows = [
-                {"league": league, "measure": name, "value": found["value"], "detail": _sentence(found["detail"])}
+                {"league": league, "measure": name, "value": found["value"], "detail": in_words(found["detail"])}
                 for league, measures in sorted(self.document["leagues"].items())
                 for name, found in measures.items()
             ]
@@ -315,9 +309,9 @@ class Book:
                     "league": row["league"],
                     "measure": row["metric"],
                     "value": row["value"],
-                    "detail": _sentence(row["detail"]),
+                    "detail": in_words(row["detail"]),
                 }
-                for row in self._of_run(recorded.metrics, self.stage)
+                for row in self.of_run(recorded.metrics, self.stage)
             ]
         return Table(rows, title=f"Evidence of stage {self.stage}", empty="This stage has left no evidence yet.")
 
@@ -339,12 +333,13 @@ class Book:
 
     def runs(self) -> Table | Note:
         """Past runs, newest first; open one with ``workbook.open("explore", run_id)``."""
-        return Table(self._read(recorded.runs), title="Runs", empty=NO_RUN)
+        return Table(self.read(recorded.runs), title="Runs", empty=NO_RUN)
 
     def _glue(self, leagues: dict) -> None:
         self.document = scraps.glue({"stage": self.stage, "run_id": self.run_id, "leagues": leagues})
 
-    def _read(self, query: Callable[..., list[dict]], *arguments: Any, schemas: tuple[str, ...] = ()) -> list[dict]:
+    def read(self, query: Callable[..., list[dict]], *arguments: Any, schemas: tuple[str, ...] = ()) -> list[dict]:
+        """Rows of a query of `recorded` over live and ledger, read-only."""
         from rally_etl.database.engine import read_only
 
         with read_only(self.engine, *(schemas or ("public",))) as connection:
@@ -352,16 +347,18 @@ class Book:
                 return []
             return query(connection, *arguments)
 
-    def _of_run(self, query: Callable[..., list[dict]], *arguments: Any) -> list[dict]:
-        return self._read(query, self.run_id, *arguments) if self.run_id else []
+    def of_run(self, query: Callable[..., list[dict]], *arguments: Any) -> list[dict]:
+        """Rows of a query of `recorded` about the run; none when there is no run."""
+        return self.read(query, self.run_id, *arguments) if self.run_id else []
 
-    def _plan_table(self, sql: str) -> list[dict]:
+    def plan_table(self, table: str, sql: str, **binds: Any) -> list[dict]:
+        """Rows of a query over the run's plan; none when there is no plan (any more) or it has no such table."""
         from rally_etl.planning.schema import schemas
 
         plan, _ = schemas(self.run_id or "none")
-        return self._read(
+        return self.read(
             lambda connection: (
-                recorded.fetch(connection, sql) if recorded.exists(connection, f'"{plan}".names') else []
+                recorded.fetch(connection, sql, **binds) if recorded.exists(connection, f'"{plan}".{table}') else []
             ),
             schemas=(plan, "public"),
         )
@@ -375,18 +372,7 @@ class Book:
     def _trend(self, stage: str, metric: str, title: str, axis: str, top: float | None = None) -> Any:
         from rally_etl.reporting import charts
 
-        rows = self._read(recorded.metric_history, stage, metric) if self.run_id else []
+        rows = self.read(recorded.metric_history, stage, metric) if self.run_id else []
         if not rows:
             return Note(f"No run has measured {stage}.{metric} yet.")
         return charts.trend(rows, "value", title=title, axis=axis, top=top)
-
-
-def _sentence(value: Any) -> str:
-    """A list or an object of the ledger as one readable text."""
-    if isinstance(value, dict) and value.keys() == {"field", "value", "problem"}:
-        return f"{value['field']} {value['value']!r}: {value['problem']}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_sentence(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return "; ".join(_sentence(item) for item in value)
-    return "" if value is None else str(value)

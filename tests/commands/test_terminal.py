@@ -96,3 +96,28 @@ def test_nothing_is_hinted_when_all_is_published(capsys):
 def test_exit_code_of_an_approval(leagues, code):
     """Only the leagues that were asked for count: all published, one refused, or published but not as planned."""
     assert code == _approved_code(leagues)
+
+
+@pytest.mark.parametrize(
+    ("queues", "line"),
+    [
+        ([(11, 300), (1, 40)], "12 questions wait for an answer, 340 rows with them: rally-etl reviews\n"),
+        ([(1, 1)], "1 question waits for an answer, 1 row with it: rally-etl reviews\n"),
+        ([(3, 0)], "3 questions wait for an answer: rally-etl reviews\n"),
+    ],
+)
+def test_questions_are_one_line(capsys, queues, line):
+    """The end of a run counts what waits for a person over all leagues, and names the command that lists it."""
+    leagues = {
+        f"LEAGUE_{number}": league("GO", published=True) | {"reviews": {"open": asked, "held_rows": rows}}
+        for number, (asked, rows) in enumerate(queues)
+    }
+
+    assert f"report: reports/x\n{line}" in told(capsys, leagues, decision="GO")
+
+
+def test_no_question_is_no_line(capsys):
+    """Nothing is said about an empty queue."""
+    leagues = {"NSTF": league("GO", published=True) | {"reviews": {"open": 0, "held_rows": 0}}}
+
+    assert "question" not in told(capsys, leagues, decision="GO")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rally_etl.naming import load_leagues, resolve
+from rally_etl.naming.resolution import Roster
 
 ROOT = Path(__file__).parents[2]
 SCRAPES = ROOT.parent / "shared" / "data" / "scrapes"
@@ -72,6 +73,42 @@ def test_lost_ordinal_is_not_guessed():
     found = one("Wilmette S1", ["Wilmette S1 T1", "Wilmette S1 T2"], NSTF)
 
     assert (None, "none", ("Wilmette S1 T1", "Wilmette S1 T2")) == (found.team, found.strategy, found.candidates)
+
+
+def test_lost_letter_of_a_series_is_a_lost_suffix():
+    """Birchwood S2 is Birchwood S2B as long as the club has no S2A."""
+    assert ("suffix", "Birchwood S2B") == (
+        (alone := one("Birchwood S2", ["Birchwood S2B", "Tennaqua S2A"], NSTF)).strategy,
+        alone.team.name,
+    )
+    assert "ambiguous" == one("Birchwood S2", ["Birchwood S2B", "Birchwood S2A"], NSTF).strategy
+
+
+@pytest.mark.parametrize(
+    ("printed", "lost"),
+    [
+        ("Wilmette PD 2", {"Wilmette PD 26": "number", "Wilmette PD 27 SW": "number suffix",
+                           "Wilmette PD II 2": "ordinal", "Wilmette PD I 21 SW": "ordinal number suffix"}),
+        ("Wilmette PD II 2", {}),
+        ("Wilmette PD 2 SW", {"Wilmette PD 27 SW": "number", "Wilmette PD I 21 SW": "ordinal number"}),
+        ("Wilmette PD 6", {}),
+        ("Wilmette 2", {}),
+        ("PD 26", {}),
+    ],
+)  # fmt: skip
+def test_repairs_are_all_teams_whose_name_may_have_lost_that(printed, lost):
+    """Parts get lost at the end of what they belong to; the club is never mended, nor a digit at the front."""
+    teams = ["Wilmette PD 2", "Wilmette PD 26", "Wilmette PD 27 SW", "Wilmette PD II 2", "Wilmette PD I 21 SW"]
+    roster = Roster([APTA.parse_team(name) for name in teams], APTA)
+
+    assert lost == {repair.team.name: " ".join(repair.lost) for repair in roster.repairs(printed, None)}
+
+
+def test_club_of_a_name_is_told_by_the_spellings_of_all_leagues():
+    """Two spellings of a club that the roster's key folds are one team."""
+    roster = Roster([APTA.parse_team("Wilmette PD 26")], APTA, club=lambda name: "wilmette pd")
+
+    assert "exact" == roster.find("Wilmette Park District 26", None).strategy
 
 
 def test_fallback_answers_only_after_the_roster():

@@ -257,6 +257,7 @@ def test_column_that_must_be_filled_is_the_leagues_own_problem(loaded):
     assert {} == loaded.changes(loaded.load(small()))
     scrape = small()
     scrape["series_stats"].append(stats("Skokie 12", series="Series 12"))
+    scrape["players"].append(player("new", "Skokie 12", Series="Series 12"))
     run_id = loaded.plan(scrape)
 
     with pytest.raises(PlanIsStale, match="refused a planned row"):

@@ -22,7 +22,7 @@ IDS = (
 def test_person_key_is_one_rule(engine, key):
     """What planning strips from live ids is what records strip from printed ones."""
     league = LEAGUES.get(key)
-    scene = Scene(None, {}, league, None, frozenset())
+    scene = Scene(None, {}, league, None, frozenset(), None)
     sql = sa.text(
         "select regexp_replace(id, :prefix, '') from unnest(cast(:ids as text[])) with ordinality as i(id, n)"
         " order by n"

@@ -59,9 +59,11 @@ def one_row(kind, record, league="APTA_CHICAGO"):
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_are_those_of_the_staged_table(kind):
     """The parser's columns are the table's, in order, after the three that all tables have."""
-    ddl = (ROOT / "lib/rally_etl/database/ledger/0001_ledger.sql").read_text()
+    ledger = ROOT / "lib/rally_etl/database/ledger"
+    ddl = "".join(path.read_text() for path in sorted(ledger.glob("*.sql")))
     table = re.search(rf"create unlogged table etl\.staged_{kind} \((.*?)\n\);", ddl, re.DOTALL)[1]
     columns = [line.split()[0] for line in table.strip().splitlines()]
+    columns += re.findall(rf"alter table etl\.staged_{kind} add column (\w+)", ddl)
 
     assert tuple(columns[3:]) == parser(kind, LEAGUES.get("NSTF"), LEAGUES).columns
 
@@ -78,7 +80,7 @@ def test_player_of_the_new_generation():
         "player_id": "nndz-A1", "person_key": "A1", "first_name": "Ada", "last_name": "Example", "team": "Tennaqua 12",
         "series": "Series 12", "pti": "-0.8", "wins": "1", "losses": "0", "win_percentage": "100.0", "captain": "t",
         "career_wins": "105", "career_losses": "103", "career_win_percentage": "50.5",
-        "scraped_at": "2025-09-22 08:45:16.500000",
+        "scraped_at": "2025-09-22 08:45:16.500000", "is_substitute": "f",
     } == one_row("players", PLAYER)  # fmt: skip
 
 
@@ -89,9 +91,33 @@ def test_player_of_the_old_generation():
            "Wins": 3, "Losses": 0.0, "Captain": ""}  # fmt: skip
     row = one_row("players", old, "CNSWPL")
 
-    assert ("Biltmore 14b", "A1", "Example", None, "3", "0", "f", None) == tuple(
-        row[c] for c in ("team", "person_key", "last_name", "pti", "wins", "losses", "captain", "career_wins")
-    )
+    assert ("Biltmore 14b", "A1", "Example", None, "3", "0", "f", None, "t") == tuple(
+        row[c]
+        for c in (
+            "team", "person_key", "last_name", "pti", "wins", "losses", "captain", "career_wins", "is_substitute",
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "is_made_up"),
+    [
+        ("FALLBACK_dXEWpUxb", True),
+        ("0123456789abcdef", True),
+        ("0123456789abcdef" * 2, True),
+        ("0123456789abcdef0", False),
+        ("WkMrOXhMajhodz09", False),
+        ("A1", False),
+    ],
+)
+def test_made_up_ids_are_told_by_their_form(key, is_made_up):
+    """Fillers and digests promise nothing; the body of an id of the site does."""
+    assert is_made_up == LEAGUES.get("CNSWPL").is_made_up(key)
+
+
+def test_player_without_an_id_of_the_site_is_staged():
+    """A filler in a roster stands for a person with a name and a team, who may be known by them."""
+    assert "FALLBACK_dXEWpUxb" == one_row("players", PLAYER | {"Player ID": "FALLBACK_dXEWpUxb"})["person_key"]
 
 
 def test_match_of_the_new_generation():

@@ -45,6 +45,18 @@ PREFIXES = ("apta_nndz-", "nndz-", "cnswpl_")
         (values.person_name, "Ada  Example (S ↑)", "Ada Example"),
         (values.person_name, "Ada Example (S) (Default)", "Ada Example"),
         (values.person_name, "Ada Example (Briarwood)", "Ada Example (Briarwood)"),
+        (values.person_name, "(jw) Ada", "(jw) Ada"),
+        (values.person_name, "Ada (Stune)", "Ada (Stune)"),
+        (values.person_name, "Ada Example(S↑)", "Ada Example"),
+        (values.person_name, "Ada (s)", "Ada"),
+        (values.person_name, "Example [S]", "Example"),
+        (values.person_name, "Example (Sub)", "Example"),
+        (values.person_name, "Ada Example(Default)", "Ada Example"),
+        (values.person_name, "Ada Example (S ↑)(Forfeit)", "Ada Example"),
+        (values.person_name, "Ada Example - Forfeit", "Ada Example"),
+        (values.person_name, "Ada Example (S)By Forfeit", "Ada Example"),
+        (values.person_name, "Ada Smith-Forfeit", "Ada Smith-Forfeit"),
+        (values.person_name, "(Forfeit)", None),
         (values.text, "a\tb\u0000c\\d", "a bc\\d"),
         (values.text, " \u200b ", None),
     ],
@@ -89,6 +101,23 @@ def test_value_is_doubted(read, printed, reason):
     with pytest.raises(Doubt) as doubt:
         read(printed)
     assert reason == doubt.value.reason
+
+
+@pytest.mark.parametrize(
+    ("parts", "is_one"),
+    [
+        (("Ada", "Example (S)"), True),
+        (("Ada (S ↓)", "Example"), True),
+        (("Ada", "Example [sub]"), True),
+        (("Ada", "Example (Substitute)"), True),
+        (("Ada", "Example (Default)"), False),
+        (("Ada (Sue)", "Example"), False),
+        (("Ada", None), False),
+    ],
+)
+def test_substitute_is_told_by_the_mark(parts, is_one):
+    """Only the mark itself makes a substitute, behind any part of the name."""
+    assert is_one == values.is_substitute(*parts)
 
 
 def test_foreign_id_is_doubted():

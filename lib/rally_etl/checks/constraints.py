@@ -176,7 +176,9 @@ def _unique(plan: str, row: sa.Row) -> Constraint:
     where = f" where {' and '.join(conditions)}" if conditions else ""
     on = {side: " and ".join(f"{side}.key_{n} {same} p.key_{n}" for n, _ in numbered) for side in ("l", "d")}
     sql = f"""
-        with planned as not materialized (select _leagues, id, {keys} from {table}{where})
+        with planned as not materialized (
+            select _leagues, id, {keys} from {table}{where} {"and" if where else "where"} _op <> 'delete'
+        )
         select p._leagues, p.id, l.id as other_id, {names}
         from planned as p join (select id, {keys} from {live}{where}) as l on {on["l"]}
         where l.id <> p.id and not exists (select from {table} as q where q.id = l.id)

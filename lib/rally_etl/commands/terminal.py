@@ -45,7 +45,7 @@ class Terminal:
                 self._progress.update(self._task, description=label, completed=self._done)
             return
         self._done += 1 if label != "run" else 0
-        self._print(f"{label:{LABEL_WIDTH}}{_printable(text)}")
+        self._print(f"{label:{LABEL_WIDTH}}{printable(text)}")
 
     def conclude(self, document: dict[str, Any], out: TextIO | None = None) -> None:
         """The decision, the reasons worth acting on, what changes, where to look; on stderr unless *out* is given."""
@@ -58,12 +58,14 @@ class Terminal:
             print(f"  {league:{LABEL_WIDTH}}{_outcome(found)}", file=out)
             telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]
             for reason in telling[:SHOWN_REASONS]:
-                print(f"    {reason['severity']:6}{_printable(reason['message'])}", file=out)
+                print(f"    {reason['severity']:6}{printable(reason['message'])}", file=out)
             if len(telling) > SHOWN_REASONS:
                 print(f"    and {counted(len(telling) - SHOWN_REASONS, 'more reason')} in the report", file=out)
             for change in found["changes"][:SHOWN_CHANGES]:
-                print(f"    {_printable(change)}", file=out)
+                print(f"    {printable(change)}", file=out)
         print(f"\nreport: {document['report'] or 'none, the run did not end'}", file=out)
+        if waiting := _questions(document):
+            print(waiting, file=out)
         for hint in _hints(document):
             print(f"hint: {hint}", file=out)
 
@@ -86,6 +88,17 @@ def _outcome(found: dict[str, Any]) -> str:
     return f"{found['decision'] or 'not decided'}, {counted(changes, 'change')} {state}, {kept_aside} quarantined"
 
 
+def _questions(document: dict[str, Any]) -> str:
+    """How many questions about identity wait for a person, and the command that lists them; "" when none does."""
+    queues = [found["reviews"] for found in document["leagues"].values() if "reviews" in found]
+    number, rows = (sum(queue[name] for queue in queues) for name in ("open", "held_rows"))
+    if not number:
+        return ""
+    waits = counted(number, "question waits", "questions wait")
+    with_them = f", {counted(rows, 'row')} with {'it' if number == 1 else 'them'}" if rows else ""
+    return f"{waits} for an answer{with_them}: rally-etl reviews"
+
+
 def _hints(document: dict[str, Any]) -> list[str]:
     """What to do next: approve what is held, mend and run again what was refused, publish what a dry run found good."""
     waiting: dict[str, list[str]] = {"GO": [], "HOLD": [], "NO-GO": []}
@@ -106,5 +119,6 @@ def _hints(document: dict[str, Any]) -> list[str]:
     return hints
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without control characters, which a scrape may print to move a terminal's cursor or colour its lines."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

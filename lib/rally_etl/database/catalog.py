@@ -57,6 +57,19 @@ _UNIQUE_KEYS = sa.text(
     """
 )
 
+_PRIMARY_KEYS = sa.text(
+    """
+    select t.relname as table_name,
+           array(select a.attname from unnest(x.indkey) with ordinality as k(attnum, position)
+                 join pg_attribute as a on a.attrelid = x.indrelid and a.attnum = k.attnum
+                 order by k.position)::text[] as columns
+    from pg_index as x
+    join pg_class as t on t.oid = x.indrelid
+    join pg_namespace as s on s.oid = t.relnamespace and s.nspname = 'public'
+    where x.indisprimary and t.relname = any(:names)
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -79,12 +92,13 @@ class UniqueKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One live table of schema ``public``."""
+    """One live table of schema ``public``; ``key``: the columns that tell its rows apart, none where nothing does."""
 
     name: str
     columns: tuple[Column, ...]
     sequence: str | None
     unique_keys: tuple[UniqueKey, ...] = field(default=())
+    key: tuple[str, ...] = ("id",)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -93,6 +107,10 @@ class Table:
     def has(self, *names: str) -> bool:
         """Whether the live table has all of these columns."""
         return set(names) <= set(self.column_names)
+
+    def same(self, one: str, other: str) -> str:
+        """SQL condition that two aliases stand for the same row."""
+        return " and ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in self.key)
 
 
 def quote(*parts: str) -> str:
@@ -111,8 +129,15 @@ def read_catalog(connection: sa.Connection, names: tuple[str, ...] = IMPORTED) -
     keys: dict[str, list[UniqueKey]] = {}
     for row in connection.execute(_UNIQUE_KEYS, binds):
         keys.setdefault(row.table_name, []).append(UniqueKey(row.name, tuple(row.columns), row.is_partial))
+    primary = {row.table_name: tuple(row.columns) for row in connection.execute(_PRIMARY_KEYS, binds)}
     return {
-        name: Table(name, tuple(columns[name]), sequences[name], tuple(keys.get(name, ())))
+        name: Table(
+            name,
+            tuple(columns[name]),
+            sequences[name],
+            tuple(keys.get(name, ())),
+            ("id",) if any(column.name == "id" for column in columns[name]) else primary.get(name, ()),
+        )
         for name in names
         if name in columns
     }

@@ -1,1 +1,1 @@
-"""Who is who: which live row a printed name or id stands for, who decided that, and what everything was called before."""
+"""Who is who: what a printed name or id stands for, who decided that, and what it was called before."""

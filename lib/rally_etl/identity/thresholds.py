@@ -19,8 +19,12 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     roster_taken: Share
+    roster_named: Share
     shared_people: Annotated[int, Field(ge=1)]
     roster_proposed: Share
+    roster_doubted: Share
+    second_best: Share
+    name_taken: Share
     name_proposed: Share
     season_goes_on: Share
 

@@ -42,12 +42,30 @@ class BareName:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to print a name. ``with_series``: the printed series must fit too and lends its groups."""
+    """One way to print a name. ``with_series``: the printed series must fit too and lends its groups.
+
+    ``format`` and ``day`` are for people: when or where the league prints it, and the day on which such a series plays.
+    """
 
     pattern: re.Pattern[str]
     with_series: re.Pattern[str] | None
     series: str
     name: str
+    format: str = ""
+    day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A printed name and the form that fits it. ``lent``: the series printed beside it, where the form asks for one."""
+
+    form: Form
+    match: re.Match[str]
+    lent: re.Match[str] | None = None
+
+    def groups(self) -> dict[str, str]:
+        """What the name says, and what the series beside it says."""
+        return _tidy(self.match.groupdict("") | (self.lent.groupdict("") if self.lent else {}))
 
 
 def compile_form(pattern: str, parts: Mapping[str, str]) -> re.Pattern[str]:
@@ -97,10 +115,23 @@ class Grammar:
 
     def series(self, printed: str) -> str | None:
         """Canonical name of the printed series; None when no form fits."""
+        reading = self.read_series(printed)
+        return reading and render(reading.form.series, reading.groups())
+
+    def read_series(self, printed: str) -> Reading | None:
+        """The form that fits a printed series, and how."""
         text = clean_name(printed)
         for form in self._series:
             if match := form.pattern.fullmatch(text):
-                return render(form.series, _tidy(match.groupdict("")))
+                return Reading(form, match)
+        return None
+
+    def read_team(self, printed: str, series: str | None) -> Reading | None:
+        """The form that fits a printed team, and how; it may still be a BYE or the like."""
+        text, _ = self._unalias(printed)
+        for form in self._teams:
+            if reading := self._fit(form, text, series):
+                return reading
         return None
 
     def bare(self, printed: str) -> BareName | None:
@@ -122,34 +153,33 @@ class Grammar:
         text, aliased = self._unalias(printed)
         if self.is_no_team(text):
             return None, aliased
-        for form in self._teams:
-            groups = self._groups(form, text, series)
-            if groups is None:
-                continue
-            club = self._spell(groups["club"])
-            if not club_key(club) or club_key(club) in self._not_teams:
-                return None, aliased
-            aliased |= club != groups["club"]
-            groups["club"] = club
-            team = TeamName(
-                club=club,
-                club_key=club_key(club),
-                ordinal=groups.get("ordinal", ""),
-                series=render(form.series, groups),
-                suffix=groups.get("suffix", ""),
-                name=render(form.name, groups),
-            )
-            return team, aliased
-        return None, aliased
+        reading = self.read_team(printed, series)
+        if reading is None:
+            return None, aliased
+        groups = reading.groups()
+        club = self._spell(groups["club"])
+        if not club_key(club) or club_key(club) in self._not_teams:
+            return None, aliased
+        aliased |= club != groups["club"]
+        groups["club"] = club
+        team = TeamName(
+            club=club,
+            club_key=club_key(club),
+            ordinal=groups.get("ordinal", ""),
+            series=render(reading.form.series, groups),
+            suffix=groups.get("suffix", ""),
+            name=render(reading.form.name, groups),
+        )
+        return team, aliased
 
-    def _groups(self, form: Form, text: str, series: str | None) -> dict[str, str] | None:
+    def _fit(self, form: Form, text: str, series: str | None) -> Reading | None:
         if form.with_series is None:
             match = form.pattern.fullmatch(text)
-            return match and _tidy(match.groupdict(""))
+            return match and Reading(form, match)
         canonical = self.series(series) if series else None
         lent = form.with_series.fullmatch(canonical) if canonical else None
         match = form.pattern.fullmatch(text.removesuffix(f" - {canonical}")) if lent else None
-        return match and _tidy(match.groupdict("") | lent.groupdict(""))
+        return match and Reading(form, match, lent)
 
     def _unalias(self, printed: str) -> tuple[str, bool]:
         text = clean_name(printed)

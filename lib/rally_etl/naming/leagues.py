@@ -11,15 +11,20 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from rally_etl.errors import UsageError
 from rally_etl.naming.clubs import club_key
-from rally_etl.naming.grammar import BareName, Form, Grammar, TeamName, compile_form, groups_of
+from rally_etl.naming.grammar import BareName, Form, Grammar, Reading, TeamName, compile_form, groups_of
 from rally_etl.naming.text import clean_name, fold
 from rally_etl.naming.yaml_file import read_mapping
 
 KNOWN_ID_PREFIXES = ("apta_nndz-", "nndz-", "cnswpl_")
+MADE_UP_IDS = (r"FALLBACK_\w+", "[0-9a-f]{16}", "[0-9a-f]{32}")
+"""Ids that scrapers make up where a page has none: they promise nothing, the next scrape may print another one."""
 
 
 class TeamForm(BaseModel):
-    """One way in which a league prints a team name; `name` and `series` are templates over the groups."""
+    """One way in which a league prints a team name; `name` and `series` are templates over the groups.
+
+    `format` is a word for people: when or where the league prints names like this.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,15 +32,18 @@ class TeamForm(BaseModel):
     with_series: str | None = None
     series: str
     name: str
+    format: str = ""
 
 
 class SeriesForm(BaseModel):
-    """One way in which a league prints a series."""
+    """One way in which a league prints a series; `day` is the day on which such a series plays, if it has one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pattern: str
     series: str
+    format: str = ""
+    day: Literal["", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] = ""
 
 
 class TeamExample(BaseModel):
@@ -61,6 +69,7 @@ class League(BaseModel):
     aliases: tuple[str, ...] = ()
     id_prefixes: tuple[str, ...] = KNOWN_ID_PREFIXES
     foreign_id_prefixes: tuple[str, ...] = ()
+    made_up_ids: tuple[str, ...] = MADE_UP_IDS  # regular expressions over the id without its prefix
     lines_per_team_match: int | None = None
     points: Literal["apta", "cnswpl", "nstf", "none"] = "none"
     parts: dict[str, str] = {}
@@ -80,11 +89,13 @@ class League(BaseModel):
         Raises:
             ValueError: a pattern that is no regular expression, or a template with an unknown group.
         """
-        teams = [
-            self._form(f"teams[{n}]", form.pattern, form.with_series, form.series, form.name)
-            for n, form in enumerate(self.teams)
-        ]
-        series = [self._form(f"series[{n}]", form.pattern, None, form.series, "") for n, form in enumerate(self.series)]
+        teams = [self._form(f"teams[{n}]", form) for n, form in enumerate(self.teams)]
+        series = [self._form(f"series[{n}]", form) for n, form in enumerate(self.series)]
+        for pattern in self.made_up_ids:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"made_up_ids: {pattern!r} is no regular expression ({error})") from None
         if lacking := [form.pattern.pattern for form in teams if "club" not in form.pattern.groupindex]:
             raise ValueError(f"teams: the pattern {lacking[0]!r} has no group (?P<club>…)")
         self._grammar = Grammar(
@@ -97,18 +108,24 @@ class League(BaseModel):
             not_teams=frozenset(map(club_key, self.not_teams)),
         )
 
-    def _form(self, where: str, pattern: str, with_series: str | None, series: str, name: str) -> Form:
+    def _form(self, where: str, form: TeamForm | SeriesForm) -> Form:
+        beside = getattr(form, "with_series", None)
+        name, day = getattr(form, "name", ""), getattr(form, "day", "")
         try:
-            compiled = compile_form(pattern, self.parts)
-            lending = None if with_series is None else compile_form(with_series, self.parts)
+            compiled = compile_form(form.pattern, self.parts)
+            lending = None if beside is None else compile_form(beside, self.parts)
         except KeyError as error:
             raise ValueError(f"{where}: there is no part {error.args[0]!r} under `parts`") from None
         except re.error as error:
-            raise ValueError(f"{where}: {pattern!r} is no regular expression ({error})") from None
+            raise ValueError(f"{where}: {form.pattern!r} is no regular expression ({error})") from None
         groups = {*compiled.groupindex, *(lending.groupindex if lending else ())}
-        if unknown := sorted((groups_of(series) | groups_of(name)) - groups):
+        if unknown := sorted((groups_of(form.series) | groups_of(name)) - groups):
             raise ValueError(f"{where}: a template writes {{{unknown[0]}}}, which no pattern of this form has")
-        return Form(compiled, lending, series, name)
+        return Form(compiled, lending, form.series, name, form.format, day)
+
+    def is_made_up(self, person_key: str) -> bool:
+        """Did a scraper make up this id (given without its prefix), so that it says nothing of who the person is?"""
+        return any(re.fullmatch(pattern, person_key) for pattern in self.made_up_ids)
 
     def parse_team(self, printed: str, series: str | None = None) -> TeamName | None:
         """Team that *printed* names; *series* is the printed series beside it, used only where the name says none.
@@ -124,6 +141,14 @@ class League(BaseModel):
     def parse_series(self, printed: str) -> str | None:
         """Canonical name of a printed series; None when it is no series of this league's standard."""
         return self._grammar.series(printed)
+
+    def read_team(self, printed: str, series: str | None = None) -> Reading | None:
+        """The form that fits a printed team name, and how; for reports, `parse_team` says which team it is."""
+        return self._grammar.read_team(printed, series)
+
+    def read_series(self, printed: str) -> Reading | None:
+        """The form that fits a printed series, and how."""
+        return self._grammar.read_series(printed)
 
     def is_no_team(self, printed: str) -> bool:
         """Does *printed* stand where a team belongs without being one (BYE and the like)?"""

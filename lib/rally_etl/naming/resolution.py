@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from rally_etl.naming.clubs import club_key
 from rally_etl.naming.grammar import TeamName
 from rally_etl.naming.leagues import League
 
 Strategy = Literal["exact", "alias", "suffix", "series", "none", "ambiguous"]
+Part = Literal["suffix", "ordinal", "number", "series"]
 Printed = tuple[str, str | None]
+Key = tuple[str, str, str]
+
+CUT = re.compile(r"(\d?)([A-Z]?)")
+"""What a scraper may have cut off a number: its last digit, the letter behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +30,58 @@ class Resolved:
     candidates: tuple[str, ...] = ()
 
 
-class Roster:
-    """Teams that exist, in the orders in which names are looked up."""
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A team whose name becomes the printed one once the parts in ``lost`` are lost."""
 
-    def __init__(self, teams: Iterable[TeamName]) -> None:
-        """One entry per key, whatever the spellings."""
-        self.teams: dict[tuple[str, str, str], TeamName] = {}
+    team: TeamName
+    lost: tuple[Part, ...]
+
+
+class Roster:
+    """Teams that exist, and what a printed name means among them."""
+
+    def __init__(self, teams: Iterable[TeamName], league: League, club: Callable[[str], str] = club_key) -> None:
+        """One entry per key, whatever the spellings; *club* says which spellings of clubs are one (`Clubs.key`)."""
+        self._league, self._club = league, club
+        self.teams: dict[Key, TeamName] = {}
         for team in teams:
-            self.teams.setdefault(team.key, team)
-        self.suffixed: defaultdict[tuple[str, str, str], list[TeamName]] = defaultdict(list)
-        self.of_club: defaultdict[tuple[str, str], list[TeamName]] = defaultdict(list)
-        for team in self.teams.values():
-            self.of_club[team.club_key, team.ordinal].append(team)
-            if team.suffix:
-                self.suffixed[team.club_key, team.series.removesuffix(f" {team.suffix}"), team.ordinal].append(team)
+            self.teams.setdefault(self.key(team), team)
+        self._of_club: defaultdict[str, list[TeamName]] = defaultdict(list)
+        for key, team in self.teams.items():
+            self._of_club[key[0]].append(team)
+
+    def key(self, team: TeamName) -> Key:
+        """Club key, series and ordinal."""
+        return self._club(team.club), team.series, team.ordinal
+
+    def find(self, printed: str, series: str | None) -> Resolved:
+        """Find the team exactly, else by a suffix that was lost or a series that was left out, where one team fits."""
+        team = self._league.parse_team(printed, series)
+        repairs = self.repairs(printed, series)
+        if team is None:
+            return _only("series", [repair.team for repair in repairs])
+        if known := self.teams.get(self.key(team)):
+            return Resolved(known, "alias" if self._league.needs_alias(printed, series) else "exact")
+        if suffixed := [repair.team for repair in repairs if repair.lost == ("suffix",)]:
+            return _only("suffix", suffixed)
+        near = [repair.team.name for repair in repairs if repair.lost == ("ordinal",)]
+        return Resolved(None, "none", tuple(sorted(near)))
+
+    def repairs(self, printed: str, series: str | None) -> tuple[Repair, ...]:
+        """Other teams of the same club whose name may have been printed so; all of them, the truth is among many."""
+        if team := self._league.parse_team(printed, series):
+            found = [(other, _lost(team, other)) for other in self._of_club.get(self._club(team.club), ())]
+            return tuple(Repair(other, lost) for other, lost in found if lost)
+        bare = self._league.parse_bare(printed)
+        teams = self._of_club.get(self._club(bare.club_key), ()) if bare else ()
+        return tuple(Repair(team, ("series",)) for team in teams if team.ordinal == bare.ordinal)
 
 
 def resolve(
     names: Iterable[Printed], roster: Iterable[TeamName], league: League, fallback: Iterable[TeamName] = ()
 ) -> dict[Printed, Resolved]:
-    """Find the team of each name: exactly, by a suffix that was lost, or by a series that was left out.
+    """Find the team of each name by itself: exactly, by a suffix that was lost, or by a series that was left out.
 
     Args:
         names: printed team and printed series (None where the file has none).
@@ -52,14 +91,15 @@ def resolve(
     Returns:
         one entry per name; without a team the strategy is `none`, or `ambiguous` when several fit.
     """
-    rosters = (Roster(roster), Roster(fallback))
-    return {name: _resolve_one(name, rosters, league) for name in names}
+    rosters = (Roster(roster, league), Roster(fallback, league))
+    return {name: find_first(rosters, *name) for name in names}
 
 
-def _resolve_one(name: Printed, rosters: tuple[Roster, ...], league: League) -> Resolved:
+def find_first(rosters: Iterable[Roster], printed: str, series: str | None) -> Resolved:
+    """The answer of the first roster that has one; else the best of what they say instead."""
     unresolved = Resolved(None, "none")
     for roster in rosters:
-        found = _look_up(name, roster, league)
+        found = roster.find(printed, series)
         if found.team:
             return found
         if found.strategy == "ambiguous" or not unresolved.candidates:
@@ -67,20 +107,25 @@ def _resolve_one(name: Printed, rosters: tuple[Roster, ...], league: League) -> 
     return unresolved
 
 
-def _look_up(name: Printed, roster: Roster, league: League) -> Resolved:
-    printed, series = name
-    team = league.parse_team(printed, series)
-    if team is None:
-        bare = league.parse_bare(printed)
-        return _only("series", roster.of_club[bare.club_key, bare.ordinal]) if bare else Resolved(None, "none")
-    if known := roster.teams.get(team.key):
-        return Resolved(known, "alias" if league.needs_alias(printed, series) else "exact")
-    if not team.suffix and (suffixed := roster.suffixed[team.key]):
-        return _only("suffix", suffixed)
-    near = [
-        other.name for other in roster.teams.values() if other.club_key == team.club_key and other.series == team.series
-    ]
-    return Resolved(None, "none", tuple(sorted(near)))
+def _lost(printed: TeamName, real: TeamName) -> tuple[Part, ...]:
+    """The parts of *real* that *printed* lacks; empty when they are equal or differ by more than what gets lost."""
+    lost: list[Part] = []
+    if printed.ordinal != real.ordinal:
+        if printed.ordinal:
+            return ()
+        lost.append("ordinal")
+    if printed.series != real.series:
+        if printed.suffix not in ("", real.suffix):
+            return ()
+        short, long = (team.series.removesuffix(f" {team.suffix}") for team in (printed, real))
+        cut = CUT.fullmatch(long.removeprefix(short)) if long.startswith(short) and short[-1:].isdigit() else None
+        if long != short and cut is None:
+            return ()
+        if cut and cut[1]:
+            lost.append("number")
+        if real.suffix != printed.suffix or (cut and cut[2]):
+            lost.append("suffix")
+    return tuple(lost)
 
 
 def _only(strategy: Strategy, teams: list[TeamName]) -> Resolved:

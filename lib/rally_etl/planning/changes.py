@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.database.catalog import IMPORTED, Table, quote
 from rally_etl.errors import UsageError
-from rally_etl.planning.schema import schemas
+from rally_etl.planning.schema import read_planned, schemas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,22 +27,25 @@ def changes(engine: sa.Engine, run_id: str, table: str, league: str | None = Non
         (``column: before → after`` for what differs; the values of a new row). Empty when the run has no plan any more.
 
     Raises:
-        UsageError: *table* is no imported table.
+        UsageError: *table* is no imported table, and none of users that the run re-points.
     """
     import pandas as pd
 
-    if table not in IMPORTED:
-        raise UsageError(f"{table!r} is no imported table\nhint: one of {', '.join(IMPORTED)}")
     plan = schemas(run_id)[0]
     rows = []
     with engine.connect() as connection:
-        if connection.execute(sa.text("select to_regclass(:name)"), {"name": quote(plan, table)}).scalar():
+        planned = read_planned(connection, run_id)
+        if table not in (*IMPORTED, *planned):
+            names = ", ".join((*IMPORTED, *(name for name in planned if name not in IMPORTED)))
+            raise UsageError(f"{table!r} is no imported table\nhint: one of {names}")
+        if table in planned:
             found = connection.execute(
                 sa.text(
-                    "select p._op as operation, p.id, to_jsonb(p) as after, to_jsonb(b) as before"
-                    f" from {quote(plan, table)} as p left join {quote(plan, f'{table}_before')} as b on b.id = p.id"
+                    f"select p._op as operation, {_key(planned[table])} as id, to_jsonb(p) as after,"
+                    f" case when p._op <> 'insert' then to_jsonb(b) end as before from {quote(plan, table)} as p"
+                    f" left join {quote(plan, f'{table}_before')} as b on {planned[table].same('b', 'p')}"
                     " where cast(:league as text) is null or :league = any(p._leagues)"
-                    " order by p._op = 'insert', p.id desc limit :limit"
+                    " order by p._op = 'insert', 2 desc limit :limit"
                 ),
                 {"league": league, "limit": limit},
             ).all()
@@ -50,10 +53,21 @@ def changes(engine: sa.Engine, run_id: str, table: str, league: str | None = Non
             teams = _teams(connection, plan, images)
             people = _people(connection, plan, images)
             rows = [
-                (row.operation, row.id, _name(row.after, teams, people), _told(row.before, row.after, teams))
+                (
+                    row.operation,
+                    row.id,
+                    _name(row.after, teams, people),
+                    _told(None if row.operation == "delete" else row.before, row.after, teams),
+                )
                 for row in found
             ]
     return pd.DataFrame(rows, columns=["operation", "id", "name", "what"])
+
+
+def _key(table: Table) -> str:
+    """SQL of what tells a row apart: its id, where the table has one."""
+    columns = ", ".join(f"p.{quote(name)}" for name in table.key)
+    return columns if table.key == ("id",) else f"concat_ws(', ', {columns})"
 
 
 def _teams(connection: sa.Connection, plan: str, images: list[dict]) -> dict[int, str]:

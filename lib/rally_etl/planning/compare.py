@@ -66,13 +66,13 @@ def plan_changes(
 
 
 def keep_before_images(connection: sa.Connection, table: Table) -> None:
-    """Store the live image of every row that the plan updates or deactivates."""
+    """Store the live image of every row that the plan updates, deactivates or deletes."""
     columns = [quote(column) for column in table.column_names]
     connection.execute(
         sa.text(
             f"insert into {quote(f'{table.name}_before')} ({', '.join(columns)})"
             f" select {', '.join(f'l.{column}' for column in columns)} from {quote('public', table.name)} as l"
-            f" join {quote(table.name)} as p on p.id = l.id where p._op <> 'insert'"
+            f" join {quote(table.name)} as p on {table.same('p', 'l')} where p._op <> 'insert'"
         )
     )
 

@@ -14,6 +14,7 @@ _TEAM = (
     " (select n.team_name from public.teams as n where n.id = {0}))"
 )
 _DUE = ":league = any(p._leagues)"
+_NOT_MERGED = "not exists (select from new_redirects as m where m.table_name = 'teams' and m.from_id = p.id)"
 
 _NAMED: dict[tuple[str, str], str] = {
     ("new series", "new series"): f"select p.name from series as p where p._op = 'insert' and {_DUE} order by p.id",
@@ -22,11 +23,15 @@ _NAMED: dict[tuple[str, str], str] = {
     ("team is back", "teams are back"): f"""
         select p.team_name from teams as p join teams_before as b using (id)
         where p.is_active and b.is_active is false and {_DUE} order by 1""",
+    ("team is merged into another", "teams are merged into others"): f"""
+        select b.team_name || ' (' || b.id || ') into ' || {_TEAM.format("m.into_id")} || ' (' || m.into_id || ')'
+        from new_redirects as m join teams as p on p.id = m.from_id join teams_before as b using (id)
+        where m.table_name = 'teams' and {_DUE} order by 1""",
     ("team no longer plays", "teams no longer play"): f"""
-        select p.team_name from teams as p where p._op = 'deactivate' and {_DUE} order by 1""",
+        select p.team_name from teams as p where p._op = 'deactivate' and {_DUE} and {_NOT_MERGED} order by 1""",
     ("team is renamed", "teams are renamed"): f"""
         select b.team_name || ' is now ' || p.team_name from teams as p join teams_before as b using (id)
-        where p.team_name <> b.team_name and {_DUE} order by 1""",
+        where p.team_name <> b.team_name and {_DUE} and {_NOT_MERGED} order by 1""",
     ("player changes team", "players change team"): f"""
         select p.first_name || ' ' || p.last_name || ' from ' || {_TEAM.format("g.team_id")}
             || ' to ' || {_TEAM.format("p.team_id")}

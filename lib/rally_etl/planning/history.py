@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 
 from rally_etl.planning.compare import Wanted, plan_changes
@@ -12,8 +14,12 @@ _COLUMNS = ("league_id", "player_id", "series", "date", "end_pti")
 
 
 def plan_history(scene: Scene) -> None:
-    """Plan the points that live does not have yet; the table has no key, so a point is found by all that it says."""
+    """Plan the points that live does not have yet; the table has no key, so a point is found by all that it says.
+
+    Its series is the league's standard where it is read: a live point under another spelling is the same point.
+    """
     binds = {"league": scene.league.key, "league_id": scene.league_id, "id_prefix": scene.id_prefix}
+    _write_series(scene)
     plan_changes(
         scene.connection,
         scene.catalog["player_history"],
@@ -29,14 +35,36 @@ def plan_history(scene: Scene) -> None:
         sa.text(
             """
             select count(*) from etl.staged_player_history as s
+            left join person_aliases as a on a.spelling = s.person_key
             where s.league = :league and not exists (
                 select from (select tenniscores_player_id, league_id from public.players
                              union all select tenniscores_player_id, league_id from players) as p
                 where p.league_id = :league_id
-                  and regexp_replace(p.tenniscores_player_id, :id_prefix, '') = s.person_key)
+                  and regexp_replace(p.tenniscores_player_id, :id_prefix, '') in (s.person_key, a.target))
             """
         ),
         binds,
     ).scalar_one()
     if unknown:
         scene.held["player_history", "unknown_player", "points of persons in no roster"] += unknown
+
+
+def _write_series(scene: Scene) -> None:
+    """Fill ``history_series``: printed series -> standard, for those of the scrape and of live that are read."""
+    printed = scene.connection.execute(
+        sa.text(
+            "select series from etl.staged_player_history where league = :league and series is not null"
+            " union select series from public.player_history where series is not null"
+        ),
+        {"league": scene.league.key},
+    ).scalars()
+    rows = [{"printed": text, "name": name} for text in printed if (name := scene.league.parse_series(text))]
+    scene.connection.execute(sa.text("drop table if exists pg_temp.history_series"))
+    scene.connection.execute(
+        sa.text(
+            "create temporary table history_series on commit drop as"
+            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, name text)"
+        ),
+        {"rows": json.dumps(rows)},
+    )
+    scene.connection.execute(sa.text("analyze history_series"))

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from rally_etl.planning import names
+from rally_etl.planning import persons
 from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.lines import SEATS, tie_lines
 from rally_etl.planning.sql import read
 from rally_etl.planning.teams import Scene
 
-_PLAYERS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
 _COMPARED = (
-    "league_id", "match_date", "home_team", "away_team", "home_team_id", "away_team_id", *_PLAYERS, "scores", "winner",
+    "league_id", "match_date", "home_team", "away_team", "home_team_id", "away_team_id", *SEATS, "scores", "winner",
 )  # fmt: skip
-# A known line does not move forward unless the schedule has the meeting on the new date and not on the old one:
-# scrapers stamp re-read lines with the date of the page.
-_DATE = """
+# Scrapers stamp re-read lines with the date of the page: later than the truth. So the date of a known line stays when
+# the schedule has the meeting on it; else it is corrected to one that the schedule has, or to an earlier one that is no
+# further from the schedule; it never moves forward without the schedule.
+_MEETING = "f.low = least(w.home_team_id, w.away_team_id) and f.high = greatest(w.home_team_id, w.away_team_id)"
+_DATE = f"""
 case
+    when l.match_date is null or w.match_date = l.match_date then w.match_date
     when w.match_date is null then l.match_date
-    when l.match_date is null or w.match_date <= l.match_date then w.match_date
-    when exists (select from fixtures as f where f.low = least(w.home_team_id, w.away_team_id)
-                 and f.high = greatest(w.home_team_id, w.away_team_id) and f.match_date = w.match_date)
-     and not exists (select from fixtures as f where f.low = least(w.home_team_id, w.away_team_id)
-                     and f.high = greatest(w.home_team_id, w.away_team_id) and f.match_date = l.match_date)
-    then w.match_date
-    else l.match_date
+    when exists (select from fixtures as f where {_MEETING} and f.match_date = l.match_date) then l.match_date
+    when exists (select from fixtures as f where {_MEETING} and f.match_date = w.match_date) then w.match_date
+    when w.match_date > l.match_date then l.match_date
+    when (select min(abs(f.match_date - w.match_date)) > min(abs(f.match_date - l.match_date))
+          from fixtures as f where {_MEETING}) then l.match_date
+    else w.match_date
 end
 """
 _VALUES = {name: f"w.{name}" for name in _COMPARED} | {
@@ -45,6 +47,8 @@ def plan_matches(scene: Scene, orientation: str) -> None:
     for name in ("fixtures", "spellings", "repeated"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
     connection.execute(sa.text("create temporary table repeated (record_hash uuid primary key) on commit drop"))
+    if "players" not in scene.kinds:
+        persons.write_person_aliases(scene)
     lines = _lines_sql(scene, orientation)
     table = scene.catalog["match_scores"]
     _write_fixtures(scene)
@@ -73,8 +77,7 @@ def plan_matches(scene: Scene, orientation: str) -> None:
     if _set_repeated_aside(scene, "and match_id in (select tenniscores_match_id from changed_lines)"):
         connection.execute(sa.text("delete from changed_lines where record_hash in (select record_hash from repeated)"))
     if connection.execute(sa.text("select exists (select from changed_lines where live_id is null)")).scalar():
-        names.write_live_names(scene, "match_scores", "home_team", "away_team")
-        connection.execute(sa.text(read("lines_by_content")), binds)
+        tie_lines(scene)
     wanted = "select w.*, w.live_id as id from changed_lines as w"
     plan_changes(connection, table, Wanted(wanted, _VALUES), scene.league.key, binds)
     connection.execute(
@@ -83,7 +86,7 @@ def plan_matches(scene: Scene, orientation: str) -> None:
             insert into kept_dates
             select :league, l.id, l.match_date, w.match_date
             from changed_lines as w join public.match_scores as l on l.id = w.live_id
-            where w.match_date > l.match_date and {_DATE} = l.match_date
+            where w.match_date <> l.match_date and {_DATE} = l.match_date
             """
         ),
         binds,
@@ -126,11 +129,11 @@ def _write_fixtures(scene: Scene) -> None:
 
 
 def _lines_sql(scene: Scene, orientation: str) -> str:
-    parts = {name: f"s.{name}" for name in _PLAYERS}
+    parts = {name: f"s.{name}" for name in SEATS}
     joins = ""
     if _spells_ids_differently(scene):
         _write_spellings(scene)
-        for name in _PLAYERS:
+        for name in SEATS:
             joins += f"left join spellings as {name} on {name}.printed = s.{name}\n"
             parts[name] = f"coalesce({name}.live, s.{name})"
     scores = "s.scores" if orientation == "home" else "s.scores_swapped"
@@ -167,8 +170,8 @@ def _set_repeated_aside(scene: Scene, among: str = "") -> int:
 
 
 def _spells_ids_differently(scene: Scene) -> bool:
-    """Whether lines or rosters of the league use more than one prefix of player ids, in any seat."""
-    seats = " or ".join(f"not starts_with(s.{name}, o.prefix)" for name in _PLAYERS)
+    """Whether persons have several ids: by an alias, or because lines or rosters use more than one prefix of ids."""
+    seats = " or ".join(f"not starts_with(s.{name}, o.prefix)" for name in SEATS)
     return _scalar(
         scene,
         f"""
@@ -179,6 +182,7 @@ def _spells_ids_differently(scene: Scene) -> bool:
         one as (select left(tenniscores_player_id, 5) as prefix from everybody limit 1)
         select exists (select from everybody, one as o where not starts_with(tenniscores_player_id, o.prefix))
             or exists (select from etl.staged_match_scores as s, one as o where s.league = :league and ({seats}))
+            or exists (select from person_aliases)
         """,
     )
 
@@ -186,7 +190,7 @@ def _spells_ids_differently(scene: Scene) -> bool:
 def _write_spellings(scene: Scene) -> None:
     """Printed player id -> the id under which live knows the same person, where the two differ."""
     printed = " union ".join(
-        f"select {name} as printed from etl.staged_match_scores where league = :league" for name in _PLAYERS
+        f"select {name} as printed from etl.staged_match_scores where league = :league" for name in SEATS
     )
     scene.connection.execute(
         sa.text(
@@ -194,17 +198,20 @@ def _write_spellings(scene: Scene) -> None:
             create temporary table spellings on commit drop as
             select p.printed, min(k.live) as live
             from ({printed}) as p
+            left join person_aliases as n on n.spelling = {_PERSON_KEY.format("p.printed")}
             join (
-                select distinct on (person_key) {_PERSON_KEY.format("tenniscores_player_id")} as person_key,
-                       tenniscores_player_id as live
+                select distinct on (person_key) coalesce(a.target, own_key) as person_key, live
                 from (
-                    select tenniscores_player_id, id, is_active from public.players where league_id = :league_id
-                    union all
-                    select tenniscores_player_id, id, is_active from players
-                    where league_id = :league_id and _op = 'insert'
-                ) as everybody
-                order by person_key, id
-            ) as k on k.person_key = {_PERSON_KEY.format("p.printed")}
+                    select {_PERSON_KEY.format("tenniscores_player_id")} as own_key, tenniscores_player_id as live, id
+                    from (
+                        select tenniscores_player_id, id from public.players where league_id = :league_id
+                        union all
+                        select tenniscores_player_id, id from players where league_id = :league_id and _op = 'insert'
+                    ) as everybody
+                ) as persons
+                left join person_aliases as a on a.spelling = persons.own_key
+                order by person_key, a.target is not null, id
+            ) as k on k.person_key = coalesce(n.target, {_PERSON_KEY.format("p.printed")})
             where p.printed is not null and p.printed <> k.live
             group by p.printed
             """

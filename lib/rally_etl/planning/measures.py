@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from rally_etl import naming
-from rally_etl.database.catalog import IMPORTED, REQUIRED, quote, read_catalog
+from rally_etl.database.catalog import IMPORTED, REQUIRED, Table, quote, read_catalog
 from rally_etl.measures import Measures, counted, measure
+from rally_etl.planning.fates import accounting
+from rally_etl.planning.operations import of_run
 from rally_etl.planning.plan import league_rows
 from rally_etl.planning.schema import schemas
 from rally_etl.planning.sql import read
@@ -68,12 +70,18 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
     leagues = naming.load_leagues(settings.params_dir)
     with engine.connect() as connection:
         connection.execute(sa.text(f"set local search_path = {quote(plan)}, pg_temp"))
-        ids = league_ids(connection, settings)
+        new = connection.execute(sa.text("select league_id, id from leagues where _op = 'insert'")).all()
+        ids = league_ids(connection, settings) | {row.league_id: row.id for row in new}
+        catalog = read_catalog(connection)
         measures: Measures = {}
         for league in run_leagues(connection, run_id):
             binds = {"run": run_id, "league": league, "league_id": ids.get(league, -1)}
             files = list(connection.execute(sa.text(read("file_measures")), binds).mappings())
             measures[league] = _file_measures(files) | _plan_measures(connection, binds)
+            measures[league] |= _identity_measures(connection, catalog, binds)
+            if of_run(connection, run_id):  # a person asked for this by name
+                asked = ("teams_gone_share", "teams_new_share", "series_gone", "series_new")
+                measures[league] |= {name: measure(0) for name in asked}
             published = connection.execute(sa.text(_EVER_PUBLISHED), binds).scalar_one()
             is_new = not leagues.get(league).known and not published
             measures[league]["league_unknown"] = measure(
@@ -150,6 +158,7 @@ def _file_measures(files: list[sa.RowMapping]) -> dict[str, dict[str, object]]:
         "foreign_league_share": _largest(usable, "foreign_rows", "records", "foreign_names"),
         "empty_kinds": measure(len(empty), empty),
         "held_share": _largest(usable, "held_rows", "staged", "held_names"),
+        "waiting_share": _largest(usable, "waiting_rows", "staged", "waiting_names"),
         "volume_drop_share": measure(
             max((1 - file["staged"] / file["staged_last"] for file in usable if file["staged_last"]), default=0.0)
             if shrunk
@@ -171,7 +180,7 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
     before = row.active_before
     kept = connection.execute(sa.text("select count(*) from kept_dates where league = :league"), binds).scalar_one()
     kept_detail = [
-        f"known lines printed with a later date that the schedule does not support: {kept:,}; live keeps theirs"
+        f"known lines printed with another date that the schedule does not support: {kept:,}; live keeps theirs"
     ]
     changes = connection.execute(
         sa.text(
@@ -193,4 +202,32 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
         ),
         "dates_kept": measure(kept, kept_detail if kept else []),
         "planned_changes": measure(int(changes)),
+    }
+
+
+def _identity_measures(
+    connection: sa.Connection, catalog: dict[str, Table], binds: dict[str, object]
+) -> dict[str, dict[str, object]]:
+    """Whether every live row is accounted for and keeps its id, and what a person is asked."""
+    found = accounting(connection, binds["run"], catalog, binds["league"], binds["league_id"])
+    reviews = connection.execute(
+        sa.text(
+            "select is_held, entity, name, held_rows, candidates -> 0 ->> 'name' as likeliest,"
+            " candidates -> 0 ->> 'evidence' as evidence from etl.reviews"
+            " where league = :league and last_run = :run and state = 'open' order by number"
+        ),
+        binds,
+    ).all()
+    waiting = [f"{row.name} ({counted(row.held_rows, 'row')})" for row in reviews if row.is_held]
+    proposed = [
+        f"{row.name} may be {row.likeliest}: {row.evidence}"
+        for row in reviews
+        if not row.is_held and row.entity == "team" and row.likeliest
+    ]
+    return {
+        "rows_unaccounted": measure(len(found["unaccounted"]), found["unaccounted"]),
+        "ids_lost": measure(len(found["lost"]), found["lost"]),
+        "ids_reused": measure(len(found["reused"]), found["reused"]),
+        "questions_with_rows": measure(len(waiting), waiting),
+        "teams_to_confirm": measure(len(proposed), proposed, ALL_NAMES),
     }

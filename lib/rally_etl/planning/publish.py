@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import Table, quote, read_catalog
+from rally_etl.database.catalog import Table, quote
 from rally_etl.errors import PlanIsStale, RallyEtlError
+from rally_etl.planning import decisions
 from rally_etl.planning import plan as planning
-from rally_etl.planning.schema import schemas
+from rally_etl.planning.schema import read_planned, schemas
 
 SHOWN_ROWS = 5
 ANALYSED_ROWS = 500  # from here on the next queries would go wrong with the statistics of before
@@ -22,10 +23,11 @@ class Published:
 
     inserted: dict[str, int]
     updated: dict[str, int]
+    deleted: dict[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
-        return sum(self.inserted.values()) + sum(self.updated.values())
+        return sum(sum(written.values()) for written in (self.inserted, self.updated, self.deleted))
 
 
 def publish(
@@ -46,16 +48,19 @@ def publish(
     keys = sorted(leagues)
     try:
         with engine.begin() as connection:
-            catalog = read_catalog(connection)
+            catalog = read_planned(connection, run_id)
             _check_plan_is_recorded(connection, run_id, catalog, keys)
+            decisions.before(connection, run_id, keys)
             published = Published({}, {})
             for table in catalog.values():
                 rows = _Rows(connection, schemas(run_id)[0], table, keys, run_id)
                 rows.lock_before_images(connection)
+                published.deleted[table.name] = rows.delete(connection)
                 published.updated[table.name] = rows.update(connection)
                 published.inserted[table.name] = rows.insert(connection)
                 if published.inserted[table.name] >= ANALYSED_ROWS:
                     connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
+            decisions.after(connection, run_id, keys)
             # an empty plan makes no state that the candidate's checks have not seen
             if published.rows and (failing := audit(connection)):
                 raise PlanIsStale(
@@ -85,6 +90,15 @@ _PUBLISHED_SINCE = """
     order by o.published_at desc limit 1
     """
 """Another run's publish of the league; where live has no unique key, before-images alone would not see its new rows."""
+_ANSWERED_SINCE = """
+    select q.number, q.league, q.name, q.state
+    from etl.reviews as q
+    join etl.runs as r on r.run_id = :run
+    where q.league = any(:leagues) and q.decided_at > r.started_at
+      and (q.state = 'accepted' or q.state = 'rejected' and q.is_held)
+    order by q.number limit 1
+    """
+"""An answer that this plan does not use: it would publish as new what a person has said is known."""
 
 
 def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dict[str, Table], keys: list[str]) -> None:
@@ -107,6 +121,11 @@ def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dic
             f"run {overtaken.run_id} published {overtaken.league} after this plan was made; nothing was written"
             "\nhint: run the scrape again"
         )
+    if answered := connection.execute(sa.text(_ANSWERED_SINCE), {"run": run_id, "leagues": keys}).first():
+        raise PlanIsStale(
+            f"question {answered.number} ({answered.league}: {answered.name}) was {answered.state} after this plan was"
+            " made, which does not know of it; nothing was written\nhint: run the scrape again"
+        )
     for key in keys:
         if key not in recorded:
             raise RallyEtlError(
@@ -126,6 +145,7 @@ class _Rows:
 
     def __init__(self, connection: sa.Connection, plan: str, table: Table, leagues: list[str], run_id: str):
         self.table, self.live = table, quote("public", table.name)
+        self.same_row = table.same("l", "p")
         self.after, self.before = quote(plan, table.name), quote(plan, f"{table.name}_before")
         self.binds = {"leagues": leagues, "run": run_id}
         self.due = (
@@ -133,9 +153,10 @@ class _Rows:
             " and not exists (select from etl.run_leagues as r where r.run_id = :run"
             " and r.state in ('published', 'verified') and r.league = any(p._leagues))"
         )
-        self.inserts, self.updates = connection.execute(
+        self.inserts, self.updates, self.deletes = connection.execute(
             sa.text(
-                "select count(*) filter (where p._op = 'insert'), count(*) filter (where p._op <> 'insert')"
+                "select count(*) filter (where p._op = 'insert'),"
+                " count(*) filter (where p._op not in ('insert', 'delete')), count(*) filter (where p._op = 'delete')"
                 f" from {self.after} as p where {self.due}"
             ),
             self.binds,
@@ -143,12 +164,13 @@ class _Rows:
 
     def lock_before_images(self, connection: sa.Connection) -> None:
         """Lock the live rows that change and see that each still is what the plan was made from."""
-        if not self.updates:
+        if not self.updates + self.deletes:
             return
+        key = ", ".join(f"l.{quote(name)}" for name in self.table.key)
         connection.execute(
             sa.text(
-                f"select l.id from {self.live} as l join {self.after} as p using (id)"
-                f" where p._op <> 'insert' and {self.due} order by l.id for no key update of l"
+                f"select {key} from {self.live} as l join {self.after} as p on {self.same_row}"
+                f" where p._op <> 'insert' and {self.due} order by {key} for no key update of l"
             ),
             self.binds,
         )
@@ -156,10 +178,12 @@ class _Rows:
         same = ", ".join(f"l.{quote(name)}" for name in columns), ", ".join(f"b.{quote(name)}" for name in columns)
         moved = connection.execute(
             sa.text(
-                f"select p.id, to_jsonb(b) as planned, to_jsonb(l) as live from {self.after} as p"
-                f" join {self.before} as b on b.id = p.id left join {self.live} as l on l.id = p.id"
+                f"select concat_ws(', ', {key.replace('l.', 'p.')}) as id, to_jsonb(b) as planned,"
+                f" case when l.{quote(self.table.key[0])} is not null then to_jsonb(l) end as live"
+                f" from {self.after} as p join {self.before} as b on {self.table.same('b', 'p')}"
+                f" left join {self.live} as l on {self.same_row}"
                 f" where p._op <> 'insert' and {self.due} and row({same[0]}) is distinct from row({same[1]})"
-                f" order by p.id limit {SHOWN_ROWS}"
+                f" order by {key.replace('l.', 'p.')} limit {SHOWN_ROWS}"
             ),
             self.binds,
         ).all()
@@ -169,20 +193,33 @@ class _Rows:
                 "\nhint: somebody changed live rows after the plan was made; run the scrape again"
             )
 
+    def delete(self, connection: sa.Connection) -> int:
+        """Delete the rows that another one says already; their images stay in the plan, for undo."""
+        if not self.deletes:
+            return 0
+        written = connection.execute(
+            sa.text(
+                f"delete from {self.live} as l using {self.after} as p"
+                f" where {self.same_row} and p._op = 'delete' and {self.due}"
+            ),
+            self.binds,
+        ).rowcount
+        return self._exactly(written, self.deletes, "deleted")
+
     def update(self, connection: sa.Connection) -> int:
         """Write the columns that differ anywhere in the plan; columns kept by hand are not named at all."""
         if not self.updates:
             return 0
-        names = [name for name in self.table.column_names if name != "id"]
+        names = [name for name in self.table.column_names if name not in self.table.key]
         flags = ", ".join(f"bool_or(p.{quote(name)} is distinct from b.{quote(name)})" for name in names)
         differs = connection.execute(
-            sa.text(f"select {flags} from {self.after} as p join {self.before} as b using (id)")
+            sa.text(f"select {flags} from {self.after} as p join {self.before} as b on {self.table.same('b', 'p')}")
         ).one()
         changed = [name for name, is_changed in zip(names, differs, strict=True) if is_changed]
         written = connection.execute(
             sa.text(
                 f"update {self.live} as l set {', '.join(f'{quote(name)} = p.{quote(name)}' for name in changed)}"
-                f" from {self.after} as p where p.id = l.id and p._op <> 'insert' and {self.due}"
+                f" from {self.after} as p where {self.same_row} and p._op not in ('insert', 'delete') and {self.due}"
             ),
             self.binds,
         ).rowcount

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import Table, quote
+from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog
 
 OPERATIONS = ("insert", "update", "deactivate")
+"""What an import plans; a run without a scrape also plans ``delete``: a row that another one says already."""
+
+_PLANNED = sa.text(
+    "select c.relname from pg_class as c join pg_class as b using (relnamespace)"
+    " where c.relnamespace = to_regnamespace(quote_ident(:plan)) and b.relname = c.relname || '_before'"
+)
 
 
 def schemas(run_id: str) -> tuple[str, str]:
@@ -18,27 +24,16 @@ def schemas(run_id: str) -> tuple[str, str]:
 def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
     """Create empty plan tables with the columns of the live tables.
 
-    ``<table>`` holds the image after, with ``_op`` and ``_leagues`` (the leagues that need the change);
-    ``<table>_before`` the image before of rows that are updated or deactivated. Beside them ``names`` (one row per
-    printed team name, with its opponent where the file has one), ``identified`` (one row per live or new row that the
-    scrape speaks of: how it was found) and ``kept_dates``.
+    ``<table>`` holds the image after, with ``_op`` and ``_leagues`` (the leagues that need the change); a row to delete
+    stands there as it was. ``<table>_before`` has the image before of rows that exist. Beside them ``names`` (one row
+    per printed team name, with its opponent where the file has one), ``identified`` (one row per live or new row that
+    the scrape speaks of: how it was found) and ``kept_dates``.
     """
     plan, candidate = schemas(run_id)
     connection.execute(sa.text(f"drop schema if exists {quote(candidate)} cascade"))
     connection.execute(sa.text(f"drop schema if exists {quote(plan)} cascade"))
     connection.execute(sa.text(f"create schema {quote(plan)}"))
-    for name, table in catalog.items():
-        after, before = quote(plan, name), quote(plan, f"{name}_before")
-        columns = ", ".join(quote(column) for column in table.column_names)
-        connection.execute(
-            sa.text(
-                f"create table {after} as select {columns}, cast(null as text) as _op, cast(null as text[]) as _leagues"
-                f" from {quote('public', name)} with no data"
-            )
-        )
-        connection.execute(
-            sa.text(f"create table {before} as select {columns} from {quote('public', name)} with no data")
-        )
+    add_tables(connection, run_id, catalog)
     connection.execute(
         sa.text(
             f"create table {quote(plan, 'kept_dates')} (league text not null, id integer not null,"
@@ -72,22 +67,49 @@ def create_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
     )
 
 
+def add_tables(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
+    """Create the two empty tables of each live table; a run without a scrape adds those of users that it re-points."""
+    plan = schemas(run_id)[0]
+    for name, table in catalog.items():
+        after, before = quote(plan, name), quote(plan, f"{name}_before")
+        columns = ", ".join(quote(column) for column in table.column_names)
+        connection.execute(
+            sa.text(
+                f"create table {after} as select {columns}, cast(null as text) as _op, cast(null as text[]) as _leagues"
+                f" from {quote('public', name)} with no data"
+            )
+        )
+        connection.execute(
+            sa.text(f"create table {before} as select {columns} from {quote('public', name)} with no data")
+        )
+
+
 def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
     """Index and analyse the filled plan and lay the candidate's views over it."""
     plan, candidate = schemas(run_id)
     connection.execute(sa.text(f"create schema {quote(candidate)}"))
     for name, table in catalog.items():
-        connection.execute(sa.text(f"alter table {quote(plan, name)} add primary key (id)"))
-        connection.execute(sa.text(f"alter table {quote(plan, f'{name}_before')} add primary key (id)"))
+        key = ", ".join(quote(column) for column in table.key)
+        connection.execute(sa.text(f"alter table {quote(plan, name)} add primary key ({key})"))
+        connection.execute(sa.text(f"alter table {quote(plan, f'{name}_before')} add primary key ({key})"))
         connection.execute(sa.text(f"analyze {quote(plan, name)}"))
         columns = ", ".join(quote(column) for column in table.column_names)
         live = f"select {columns} from {quote('public', name)} as l"
         if connection.execute(sa.text(f"select exists (select from {quote(plan, name)})")).scalar():
             live += (
-                f" where not exists (select from {quote(plan, name)} as p where p.id = l.id)"
-                f" union all select {columns} from {quote(plan, name)}"
+                f" where not exists (select from {quote(plan, name)} as p where {table.same('p', 'l')})"
+                f" union all select {columns} from {quote(plan, name)} where _op <> 'delete'"
             )
         connection.execute(sa.text(f"create view {quote(candidate, name)} as {live}"))
+
+
+def read_planned(connection: sa.Connection, run_id: str) -> dict[str, Table]:
+    """Describe the live tables that the plan of a run has tables for: imported ones first, in their order.
+
+    Empty when the plan is no longer kept.
+    """
+    names = set(connection.scalars(_PLANNED, {"plan": schemas(run_id)[0]}))
+    return read_catalog(connection, (*(name for name in IMPORTED if name in names), *sorted(names - set(IMPORTED))))
 
 
 def drop_run(connection: sa.Connection, run_id: str) -> None:

@@ -1,25 +1,28 @@
-"""Which live league, clubs, series and teams a scrape speaks of; those it does not know yet get their ids here."""
+"""What planning one league needs to know, and its teams; those that live does not know yet get their ids here."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
+from rally_etl.identity.aliases import redirected_ids
+from rally_etl.identity.spelling import TeamKey, team_spelling
 from rally_etl.planning.compare import Wanted, plan_changes
 
 if TYPE_CHECKING:
     from rally_etl.database.catalog import Table
+    from rally_etl.identity.aliases import Alias
+    from rally_etl.identity.matching import Match
     from rally_etl.identity.reviews import Review
+    from rally_etl.identity.thresholds import Thresholds
     from rally_etl.naming import Clubs, League, TeamName
-
-TeamKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Scene:
     league: League
     clubs: Clubs
     kinds: frozenset[str]
+    thresholds: Thresholds
     league_id: int = 0
     club_ids: dict[str, int] = field(default_factory=dict)
     series_ids: dict[str, int] = field(default_factory=dict)
@@ -50,7 +54,12 @@ class Scene:
     aliases: dict[str, int] = field(default_factory=dict)  # identity.spelling -> id of a live team
     teams_by_id: dict[int, LiveTeam] = field(default_factory=dict)  # every team of the candidate, also inactive ones
     waiting: dict[str, str] = field(default_factory=dict)  # identity.spelling -> name that a review asks about
+    protected: set[int] = field(default_factory=set)  # live teams that a question is about: no run touches them
     reviews: list[Review] = field(default_factory=list)
+    new_aliases: list[Alias] = field(default_factory=list)  # hold once the plan is published
+    # (table, id) -> strategy, confidence and evidence of how a live or new row was found
+    identified: dict[tuple[str, int], tuple[str, float, str]] = field(default_factory=dict)
+    named_in: dict[TeamKey, set[str]] = field(default_factory=dict)  # kinds of files that name a team
     held: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def key(self, team: TeamName) -> TeamKey:
@@ -109,126 +118,75 @@ def plan_league(scene: Scene, canonical: dict[str, str | None]) -> None:
     scene.plan("leagues", [row], dict.fromkeys(row, "text") | {"id": "integer"})
 
 
-def plan_clubs(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]) -> None:
-    """Find the clubs of *roster* under any spelling; new ones are planned once for all leagues of the run.
+def plan_teams(
+    scene: Scene,
+    roster: dict[TeamKey, TeamName],
+    found: Mapping[TeamKey, Match],
+    live: list[LiveRow],
+    is_complete: bool,
+) -> None:
+    """Plan the teams of *roster* under the ids that *found* gives them; a team without a live row gets a new one.
 
-    Args:
-        planned: club key -> id of clubs that another league of this run plans already; added to.
+    With *is_complete* (rosters and standings both scraped) an active team that nothing mentions is deactivated, but
+    for those that a question for a person is about. Fills ``scene.teams`` and ``scene.teams_by_id``.
     """
-    live: dict[str, int] = {}
-    for row in scene.connection.execute(sa.text("select id, name from public.clubs order by id")):
-        key = scene.clubs.key(row.name)
-        if key not in live or row.name == scene.clubs.name(key):
-            live[key] = row.id
-    spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for team in roster:
-        spellings[scene.clubs.key(team.club)][team.club] += 1
-    new = sorted(key for key in spellings if key not in live and key not in planned)
-    rows = [
-        {"id": new_id, "name": scene.clubs.name(key) or _most_printed(spellings[key])}
-        for key, new_id in zip(new, scene.new_ids("clubs", len(new)), strict=True)
-    ]
-    scene.plan("clubs", rows, {"id": "integer", "name": "text"})
-    scene.share("clubs", [planned[key] for key in spellings if key in planned])
-    planned |= dict(zip(new, (row["id"] for row in rows), strict=True))
-    scene.club_ids = {key: live[key] if key in live else planned[key] for key in spellings}
-
-
-def plan_series(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]) -> None:
-    """Find the series of *roster* by their canonical name, renaming old spellings; new ones are planned.
-
-    Where series have no league they are shared by name (docs/databases.md): none is renamed, and a new one is planned
-    once for all leagues of the run.
-
-    Args:
-        planned: name -> id of shared series that another league of this run plans already; added to.
-    """
-    is_shared = not scene.catalog["series"].has("league_id")
-    live = _live_series(scene)
-    wanted = sorted({team.series for team in roster})
-    new = [name for name in wanted if name not in live and not (is_shared and name in planned)]
-    ids = dict(zip(new, scene.new_ids("series", len(new)), strict=True))
-    rows = []
-    for name in wanted:
-        live_id, printed = live.get(name, (ids.get(name, planned.get(name)), name))
-        scene.series_ids[name] = live_id
-        scene.series_names[name] = kept = printed if is_shared else name
-        if name in live or name in ids:
-            rows.append({"id": live_id, "name": kept, "display_name": kept, "league_id": scene.league_id})
-    if is_shared:
-        scene.share("series", [planned[name] for name in wanted if name in planned and name not in live])
-        planned |= ids
-    types = {"id": "integer", "name": "text", "display_name": "text"} | ({} if is_shared else {"league_id": "integer"})
-    # a display name that somebody chose stays
-    shown = "case when l.id is null or l.display_name = l.name then w.display_name else l.display_name end"
-    scene.plan("series", rows, types, display_name=shown)
-
-
-def plan_teams(scene: Scene, roster: dict[TeamKey, TeamName], is_complete: bool) -> None:
-    """Find the teams of *roster*: a live team that parses to the same club, series and ordinal keeps its id.
-
-    With *is_complete* (rosters and standings both scraped) an active team that nothing mentions is deactivated.
-    """
-    live = _live_teams(scene)
-    by_key: dict[TeamKey, list[_LiveRow]] = defaultdict(list)
-    for row in live:
-        if row.key:
-            by_key[row.key].append(row)
-    keep = {key: _best(by_key[key], team.name) for key, team in roster.items() if key in by_key}
+    rows_by_id = {row.id: row for row in live}
+    keep = {key: rows_by_id[match.id] for key, match in found.items() if match.id is not None}
     new = sorted(_without_key_conflicts(scene, [key for key in roster if key not in keep], roster, live))
     ids = dict(zip(new, scene.new_ids("teams", len(new)), strict=True))
-    rows = []
-    for key, team in sorted(roster.items()):
+    rows: dict[int, dict[str, object]] = {}
+    # of two names of one team the one that live has is written last, so that a second spelling does not rename it
+    for key, team in sorted(roster.items(), key=lambda each: (found[each[0]].strategy == "exact", each[0])):
         if key not in keep and key not in ids:
             continue
         row = keep.get(key)
-        club_id, series_id = scene.club_ids[key[0]], scene.series_ids[team.series]
-        alias = team.series
-        if row and row.alias and scene.league.parse_series(row.alias) != team.series:
-            alias = row.alias  # somebody chose it
         team_id = row.id if row else ids[key]
-        scene.teams[key] = LiveTeam(team_id, team.name, series_id, scene.series_names[team.series], club_id)
-        rows.append(
-            {"id": team_id, "club_id": club_id, "series_id": series_id, "league_id": scene.league_id,
-             "team_name": team.name, "display_name": team.name, "team_alias": alias, "is_active": True}
-        )  # fmt: skip
+        rows[team_id] = _wanted(scene, key, team, team_id, row)
+        scene.teams_by_id[team_id] = LiveTeam(
+            team_id, team.name, scene.series_ids[team.series], scene.series_names[team.series], scene.club_ids[key[0]]
+        )
+        if not row:
+            why = "; ".join(filter(None, (found[key].evidence, _supported_by(scene, key))))
+            scene.identified["teams", team_id] = ("new", found[key].confidence, why)
+    mentioned = rows.keys() | scene.protected
     if is_complete:
-        rows += [row.switched_off() for row in live if row.is_active and row.key not in roster]
+        merged = redirected_ids(scene.connection, "teams")
+        off = [row for row in live if row.is_active and row.id not in mentioned and row.id not in merged]
+        rows |= {row.id: row.switched_off() for row in off if row.key not in roster}
     for row in live:
-        if row.is_active and row.key and row.key not in scene.teams:
-            scene.teams[row.key] = LiveTeam(row.id, row.name, row.series_id, row.series_name, row.club_id)
+        as_live = LiveTeam(row.id, row.name, row.series_id, row.series_name, row.club_id)
+        scene.teams_by_id.setdefault(row.id, as_live)
+        if row.is_active and row.key and team_spelling(row.key) not in scene.waiting:
+            scene.teams.setdefault(row.key, scene.teams_by_id[row.id])
+    # a name of the scrape comes before one that live had for another team
+    scene.teams |= {key: scene.teams_by_id[keep[key].id if key in keep else ids[key]] for key in (*keep, *ids)}
     types = {
         "id": "integer", "club_id": "integer", "series_id": "integer", "league_id": "integer", "team_name": "text",
         "display_name": "text", "team_alias": "text", "is_active": "boolean",
     }  # fmt: skip
     shown = "case when l.id is null or l.display_name = l.team_name then w.display_name else l.display_name end"
-    scene.plan("teams", rows, types, display_name=shown)
+    scene.plan("teams", list(rows.values()), types, display_name=shown)
 
 
-def plan_junctions(scene: Scene) -> None:
-    """Plan missing pairs of club and league, series and league: from all files, not rosters alone (incident 20)."""
-    for table, column, ids in (
-        ("club_leagues", "club_id", scene.club_ids.values()),
-        ("series_leagues", "series_id", scene.series_ids.values()),
-    ):
-        if table not in scene.catalog or not ids:
-            continue
-        plan_changes(
-            scene.connection,
-            scene.catalog[table],
-            Wanted(
-                f"select distinct unnest(cast(:ids as integer[])) as {column},"
-                " cast(:league_id as integer) as league_id",
-                {column: f"w.{column}", "league_id": "w.league_id"},
-                join=f"l.{column} = w.{column} and l.league_id = w.league_id",
-            ),
-            scene.league.key,
-            {"ids": sorted(ids), "league_id": scene.league_id},
-        )
+def _wanted(scene: Scene, key: TeamKey, team: TeamName, team_id: int, row: LiveRow | None) -> dict[str, object]:
+    alias = team.series
+    if row and row.alias and scene.league.parse_series(row.alias) not in (team.series, row.series_name):
+        alias = row.alias  # somebody chose it
+    return {
+        "id": team_id, "club_id": scene.club_ids[key[0]], "series_id": scene.series_ids[team.series],
+        "league_id": scene.league_id, "team_name": team.name, "display_name": team.name, "team_alias": alias,
+        "is_active": True,
+    }  # fmt: skip
+
+
+def _supported_by(scene: Scene, key: TeamKey) -> str:
+    """Which files name a new team: why it is made."""
+    kinds = scene.named_in.get(key, ())
+    return f"named in {', '.join(sorted(kinds))}" if kinds else ""
 
 
 @dataclass(frozen=True, slots=True)
-class _LiveRow:
+class LiveRow:
     id: int
     name: str
     display_name: str
@@ -248,7 +206,7 @@ class _LiveRow:
         }  # fmt: skip
 
 
-def _live_teams(scene: Scene) -> list[_LiveRow]:
+def live_teams(scene: Scene) -> list[LiveRow]:
     rows = scene.connection.execute(
         sa.text(
             """
@@ -263,23 +221,18 @@ def _live_teams(scene: Scene) -> list[_LiveRow]:
     live = []
     for row in rows:
         team = scene.league.parse_team(row.team_name, row.series_name)
-        live.append(_LiveRow(*row, key=scene.key(team) if team else None))
+        live.append(LiveRow(*row, key=scene.key(team) if team else None))
     return live
 
 
-def live_team_names(scene: Scene) -> list[TeamName]:
+def live_team_names(scene: Scene, live: list[LiveRow]) -> list[TeamName]:
     """The active live teams of the league as names, to resolve what the scrape's own rosters do not know."""
-    rows = [(row.name, row.series_name) for row in _live_teams(scene) if row.is_active]
+    rows = [(row.name, row.series_name) for row in live if row.is_active]
     return [team for name, series in rows if (team := scene.league.parse_team(name, series))]
 
 
-def _best(rows: list[_LiveRow], name: str) -> _LiveRow:
-    """Of several live rows of one team the one that is spelled right, else active, else oldest."""
-    return min(rows, key=lambda row: (row.name != name, not row.is_active, row.id))
-
-
 def _without_key_conflicts(
-    scene: Scene, new: list[TeamKey], roster: dict[TeamKey, TeamName], live: list[_LiveRow]
+    scene: Scene, new: list[TeamKey], roster: dict[TeamKey, TeamName], live: list[LiveRow]
 ) -> list[TeamKey]:
     """Leave out teams that a unique key of the database met cannot hold beside another; they are held."""
     one_per_series = [
@@ -299,32 +252,3 @@ def _without_key_conflicts(
             taken.add(place)
             kept.append(key)
     return kept
-
-
-def _most_printed(spellings: Counter[str]) -> str:
-    return min(spellings, key=lambda name: (-spellings[name], name))
-
-
-def _live_series(scene: Scene) -> dict[str, tuple[int, str]]:
-    """Canonical name -> id and live name; of several spellings the league's own comes first, then the right one."""
-    if scene.catalog["series"].has("league_id"):
-        sql = "select id, name, true as is_own from public.series where league_id = :league_id"
-    elif "series_leagues" in scene.catalog:
-        sql = """
-            select id, name, exists (select from public.series_leagues as j
-                                     where j.series_id = s.id and j.league_id = :league_id) as is_own
-            from public.series as s
-            """
-    else:
-        sql = """
-            select id, name, exists (select from public.teams as t
-                                     where t.series_id = s.id and t.league_id = :league_id) as is_own
-            from public.series as s
-            """
-    spellings: dict[str, list[sa.Row]] = defaultdict(list)
-    for row in scene.connection.execute(sa.text(sql), {"league_id": scene.league_id}):
-        spellings[scene.league.parse_series(row.name) or row.name].append(row)
-    best = {
-        name: min(rows, key=lambda row: (not row.is_own, row.name != name, row.id)) for name, rows in spellings.items()
-    }
-    return {name: (row.id, row.name) for name, row in best.items()}

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import quote, read_catalog
-from rally_etl.planning.schema import schemas
+from rally_etl.database.catalog import Table, quote
+from rally_etl.planning.schema import read_planned, schemas
 
 
 def verify(engine: sa.Engine, run_id: str, leagues: Iterable[str]) -> list[str]:
@@ -19,14 +19,14 @@ def verify(engine: sa.Engine, run_id: str, leagues: Iterable[str]) -> list[str]:
     plan, problems = schemas(run_id)[0], []
     with engine.connect() as connection:
         keys = sorted(leagues)
-        for name, table in read_catalog(connection).items():
-            columns = ", ".join(quote(column) for column in table.column_names)
+        for name, table in read_planned(connection, run_id).items():
             differing = connection.execute(
                 sa.text(
                     f"select count(*) from {quote(plan, name)} as p"
-                    f" left join {quote('public', name)} as l on l.id = p.id"
-                    f" where p._leagues && cast(:leagues as text[])"
-                    f" and (l.id is null or row({_of('l', columns)}) is distinct from row({_of('p', columns)}))"
+                    f" left join {quote('public', name)} as l on {table.same('l', 'p')}"
+                    " where p._leagues && cast(:leagues as text[]) and"
+                    f" case when p._op = 'delete' then {_is('l', table)}"
+                    f" else not {_is('l', table)} or row({_of('l', table)}) is distinct from row({_of('p', table)}) end"
                 ),
                 {"leagues": keys},
             ).scalar_one()
@@ -35,5 +35,9 @@ def verify(engine: sa.Engine, run_id: str, leagues: Iterable[str]) -> list[str]:
     return problems
 
 
-def _of(alias: str, columns: str) -> str:
-    return ", ".join(f"{alias}.{column}" for column in columns.split(", "))
+def _is(alias: str, table: Table) -> str:
+    return f"{alias}.{quote(table.key[0])} is not null"
+
+
+def _of(alias: str, table: Table) -> str:
+    return ", ".join(f"{alias}.{quote(column)}" for column in table.column_names)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.identity import is_same_thing
-from rally_etl.protection.references import Reference, ReferenceParams, find_references, read_reference_params
 
 __all__ = [
     "Reference",

@@ -10,22 +10,25 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
-from rally_etl.errors import RallyEtlError
-from rally_etl.measures import Measures, counted, measure, store_metrics
-from rally_etl.naming import load_leagues
-from rally_etl.planning.schema import schemas
-from rally_etl.protection.identity import is_same_thing
-from rally_etl.protection.references import (
+from rally_etl.database.references import (
     Reference,
     ReferenceParams,
     find_references,
     read_columns,
     read_reference_params,
 )
+from rally_etl.errors import RallyEtlError
+from rally_etl.measures import Measures, counted, measure, store_metrics
+from rally_etl.naming import Leagues, is_one_name, load_leagues
+from rally_etl.planning.merge import own_name
+from rally_etl.planning.operations import of_run
+from rally_etl.planning.schema import schemas
+from rally_etl.protection.accounted import unaccounted_rows
+from rally_etl.protection.identity import is_same_thing
 from rally_etl.settings import Settings
 
 STAGE = "integration"
-NAMES = ("references_lost", "references_moved", "user_rows_changed", "pages_worse")
+NAMES = ("references_lost", "references_moved", "references_renamed", "user_rows_changed", "pages_worse")
 
 _TABLES = sa.text(
     "select relname from pg_class where relnamespace = to_regnamespace(quote_ident(:name)) and relkind <> 'i'"
@@ -47,6 +50,7 @@ class _Found:
 
     leagues: tuple[str, ...]
     keys: dict[int, str]
+    decided: dict[tuple[str, int], str] = field(default_factory=dict)  # table and id -> why its new name is its own
     counts: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     texts: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -67,6 +71,9 @@ class _Found:
 def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
     """Compare what user rows point at in live and in the candidate; the measures go to the ledger too.
 
+    Rows of users that a run without a scrape re-points are compared as they would be; that it re-points them as its
+    operation says, and changes nothing else of them, is accounted for row by row.
+
     Raises:
         RallyEtlError: the run has no candidate to compare with.
         UsageError: `params/references.yaml` cannot be read.
@@ -86,11 +93,18 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
         )
         rows = connection.execute(sa.text("select id, league_id from leagues")).all()
         found = _Found(leagues, {row.id: known.canonical(row.league_id) or row.league_id for row in rows})
+        found.decided = _decided(connection, plan)
         columns = read_columns(connection)
-        for reference in find_references(connection, params):
+        operation = of_run(connection, run_id)
+        references = find_references(connection, params)
+        for reference in references:
             if reference.target in seen:
-                _compare(connection, reference, params, candidate, columns, found)
-        _count_user_rows(connection, params, plan, planned, columns, found)
+                users = candidate if operation and reference.table in seen else "public"
+                _compare(connection, reference, params, candidate, users, columns, found, known)
+        _count_user_rows(connection, params, plan, planned, columns, found, operation is None)
+        if operation:
+            for text in unaccounted_rows(connection, known, run_id, operation, params):
+                found.add("user_rows_changed", [], 1, text)
         _count_pages(connection, candidate, found)
     measures = found.measures()
     store_metrics(engine, run_id, STAGE, measures)
@@ -102,22 +116,54 @@ def _compare(
     reference: Reference,
     params: ReferenceParams,
     candidate: str,
+    users: str,
     columns: set[tuple[str, str]],
     found: _Found,
+    known: Leagues,
 ) -> None:
-    """Count the user rows of one reference whose target is gone, or is another thing than before."""
-    for row in connection.execute(sa.text(_changed_targets(reference, params, candidate, columns))):
+    """Count the user rows of one reference whose target is gone, or is another thing than before.
+
+    Args:
+        users: schema in which the user rows are read.
+    """
+    for row in connection.execute(sa.text(_changed_targets(reference, params, candidate, users, columns))):
         leagues = [found.keys.get(row.league_id)]
         if row.is_lost:
             text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} ({reference.target} {row.key})"
             found.add("references_lost", leagues, row.row_count, text)
-        elif not is_same_thing(reference.target, row.before, row.after, params.series_words):
+        elif is_same_thing(
+            reference.target, own_name(row.before), own_name(row.after), params.series_words
+        ) or _is_respelled(reference.target, row, found, known):
+            continue
+        elif why := found.decided.get((reference.target, row.id)):
+            text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r}, now {row.after!r}: {why}"
+            found.add("references_renamed", leagues, row.row_count, text)
+        else:
             text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} would be of {row.after!r}"
             found.add("references_moved", leagues, row.row_count, text)
 
 
+def _decided(connection: sa.Connection, plan: str) -> dict[tuple[str, int], str]:
+    """Live rows that identity has found under another name, by their players or by what a person said."""
+    rows = connection.execute(
+        sa.text(
+            f"select table_name, id, evidence from {quote(plan, 'identified')}"
+            " where strategy in ('roster', 'alias', 'name')"
+        )
+    )
+    return {(row.table_name, row.id): row.evidence for row in rows}
+
+
+def _is_respelled(target: str, row: sa.Row, found: _Found, known: Leagues) -> bool:
+    """Whether the league's own grammar reads both names as one: `Biltmore 14a 14` and `Biltmore 14a`."""
+    key = found.keys.get(row.league_id)
+    if target not in ("teams", "series") or key is None:
+        return False
+    return is_one_name(known.get(key), own_name(row.before), own_name(row.after))
+
+
 def _changed_targets(
-    reference: Reference, params: ReferenceParams, candidate: str, columns: set[tuple[str, str]]
+    reference: Reference, params: ReferenceParams, candidate: str, users: str, columns: set[tuple[str, str]]
 ) -> str:
     """Referenced live rows that are gone from the candidate under their key, or have another name there."""
     key = quote(reference.target_column)
@@ -133,13 +179,13 @@ def _changed_targets(
     return f"""
         with used as (
             select cast({user_key} as text) as key, count(*) as row_count
-            from {quote("public", reference.table)}
+            from {quote(users, reference.table)}
             where {user_key} is not null{rows}
             group by {user_key}
         ),
         compared as (
             select distinct on (u.key)
-                u.key, u.row_count, {league} as league_id,
+                u.key, u.row_count, {league} as league_id, l.id,
                 {before_name} as before, {after_name} as after,
                 not exists (select from {after} as x where cast(x.{key} as text) = u.key) as is_lost
             from used as u
@@ -165,17 +211,18 @@ def _count_user_rows(
     planned: set[str],
     columns: set[tuple[str, str]],
     found: _Found,
+    is_import: bool,
 ) -> None:
-    """Count what the plan would write of users': practice rows, columns kept by hand, rows of user tables."""
-    for what, sql in _user_row_queries(params, plan, planned, columns):
+    """Count what the plan would write of users': columns kept by hand, and of an import rows of users at all."""
+    for what, sql in _user_row_queries(params, plan, planned, columns, is_import):
         for row in connection.execute(sa.text(sql)):
             found.add("user_rows_changed", row.leagues, 1, f"{what} {row.shown}")
 
 
 def _user_row_queries(
-    params: ReferenceParams, plan: str, planned: set[str], columns: set[tuple[str, str]]
+    params: ReferenceParams, plan: str, planned: set[str], columns: set[tuple[str, str]], is_import: bool
 ) -> Iterator[tuple[str, str]]:
-    if "schedule" in planned:
+    if "schedule" in planned and is_import:
         table = quote(plan, "schedule")
         yield (
             "practice row",
@@ -192,7 +239,7 @@ def _user_row_queries(
                     f" join {quote('public', name)} as l on l.id = p.id"
                     f" where p.{quote(column)} is distinct from l.{quote(column)}",
                 )
-    for name in sorted(planned & {table for table, _ in columns} - set(IMPORTED)):
+    for name in sorted(planned & {table for table, _ in columns} - set(IMPORTED)) if is_import else ():
         yield (
             f"{name} row",
             f"select array[]::text[] as leagues, cast(p as text) as shown from {quote(plan, name)} as p",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from rally_etl.naming.text import clean
 from rally_etl.records.context import Context
 from rally_etl.records.reading import Fields, Raw, is_empty, read_loosely
 from rally_etl.records.reasons import Doubt, Findings, Quarantined
 from rally_etl.records.values import (
     captain,
     is_no_show,
+    is_substitute,
     number,
     percentage,
     person_key,
@@ -22,7 +24,7 @@ from rally_etl.records.values import (
 
 COLUMNS = (
     "player_id", "person_key", "first_name", "last_name", "team", "series", "pti", "wins", "losses", "win_percentage",
-    "captain", "career_wins", "career_losses", "career_win_percentage", "scraped_at",
+    "captain", "career_wins", "career_losses", "career_win_percentage", "scraped_at", "is_substitute",
 )  # fmt: skip
 NOT_TELLING = frozenset(
     "league old_league older_league source_league wins losses percentage career_wins career_losses career_percentage"
@@ -84,7 +86,7 @@ def _row(r: PlayerFields, context: Context, found: Findings) -> tuple[str | None
     found.take("source_league", r.source_league, context.own_league)
     if r.old_league and not r.old_league.isdigit():  # a number is an id of some database
         found.take("League ID", r.old_league, context.own_league)
-    printed_id = found.take("Player ID", r.id, lambda value: player_id(value, context.league.foreign_id_prefixes))
+    printed_id = found.take("Player ID", r.id, lambda value: _person_id(value, context))
     first = found.take("First Name", r.first, person_name)
     last = found.take("Last Name", r.last, person_name)
     if first and last:
@@ -109,7 +111,16 @@ def _row(r: PlayerFields, context: Context, found: Findings) -> tuple[str | None
         found.take("Career Losses", r.career_losses, whole_number),
         found.take("Career Win %", r.career_percentage, percentage),
         found.take("Scraped At", r.scraped_at, timestamp),
+        "t" if is_substitute(r.first, r.last) else "f",
     )
+
+
+def _person_id(printed: str | None, context: Context) -> str | None:
+    """A player's id; one that the scraper made up is staged too, for the name and the team may say who it is."""
+    tidy = clean(printed) if printed else ""
+    if tidy and context.league.is_made_up(tidy):
+        return tidy
+    return player_id(tidy, context.league.foreign_id_prefixes)
 
 
 def _a_person(name: str, last: str) -> None:

@@ -18,13 +18,22 @@ ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 TIME = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2})?\s*([AaPp])?\.?(?:[Mm]\.?)?")
 NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})")
 ID = re.compile(r"[A-Za-z0-9+/=_.:-]{1,200}")
-MADE_UP_ID = re.compile(r"unknown_|placeholder", re.IGNORECASE)
+# What a scraper writes where it finds no id; a regular expression for SQL too.
+NO_ID = "^(?:unknown_|placeholder|FALLBACK_)"
+MADE_UP_ID = re.compile(NO_ID, re.IGNORECASE)
 NO_NUMBER = frozenset({"", "n/a", "na", "-", "--", "none", "null"})
 MADE_UP = re.compile(r"unknown (?:home team|away team|team|scores?|player|opponent)\b.*|x+ x+|x{2,}", re.IGNORECASE)
 MENU_IDS = frozenset({"sharing"})
 MENU = re.compile(r".*\b(?:PTI Algo|FAQs?|Description & FAQs?)\b.*", re.IGNORECASE)
 NO_SHOW = re.compile(r"(?=.*\d).*\bplayer\b.*", re.IGNORECASE)
-MARKS = re.compile(r"(?:\s*\((?:S\s*[↑↓]*|Default|Forfeit)\))+\s*$", re.IGNORECASE)
+# "(S)", "(S ↑)", "[Sub]": plays as a substitute. "(Default)", "- Forfeit", "by Forfeit": did not play. What else stands
+# in parentheses is a nickname or a club: "(jw)", "(Briarwood)".
+SUBSTITUTE = re.compile(r"\s*(?:\(\s*S(?:ub(?:stitute)?)?\W*?\)|\[\s*S(?:ub(?:stitute)?)?\W*?\])\s*", re.IGNORECASE)
+ABSENT = re.compile(
+    r"\s*[(\[]\s*(?:by )?(?:default|forfeit)(?:ed)?\s*[)\]]\s*"
+    r"|(?:^|\s+)(?:- ?)?(?:(?:won )?by )?(?:default|forfeit)(?:ed)?$",
+    re.IGNORECASE,
+)
 CAPTAIN = {"c": "t", "cc": "t", "yes": "t", "y": "t", "true": "t", "captain": "t", "co-captain": "t"}
 NO_CAPTAIN = frozenset({"", "no", "n", "false", "player", "none"})
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # no line was scraped before, none is scheduled after
@@ -167,7 +176,7 @@ def player_id(printed: str | None, foreign_prefixes: tuple[str, ...] = ()) -> st
         return None
     if tidy.lower() in MENU_IDS:
         raise Doubt("menu_row", "is an entry of the site's menu")
-    if MADE_UP_ID.match(tidy) or tidy.startswith("FALLBACK_"):
+    if MADE_UP_ID.match(tidy):
         raise Doubt("placeholder", "is an id that the scraper made up")
     if not ID.fullmatch(tidy):
         raise Doubt("bad_id", "is no player id")
@@ -191,7 +200,17 @@ def person_name(printed: str | None) -> str | None:
         return None
     if MENU.fullmatch(tidy):
         raise Doubt("menu_row", "is an entry of the site's menu")
-    return MARKS.sub("", tidy).strip() or None
+    return without_marks(tidy) or None
+
+
+def without_marks(name: str) -> str:
+    """*name* without the marks of substitutes, defaults and forfeits, wherever they stand."""
+    return ABSENT.sub(" ", SUBSTITUTE.sub(" ", name).strip()).strip()
+
+
+def is_substitute(*printed: str | None) -> bool:
+    """Does any part of a printed name carry the mark of a substitute?"""
+    return any(part is not None and SUBSTITUTE.search(part) is not None for part in printed)
 
 
 def is_no_show(name: str) -> bool:

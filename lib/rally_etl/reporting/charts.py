@@ -7,15 +7,20 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from rally_etl.measures import counted
 from rally_etl.reporting.pages import label
 
 COLOURS = {
     "passed": "#2f8f6b", "warned": "#d59a26", "failed": "#c8453b", "errored": "#8250a8", "skipped": "#98a2ad",
-    "insert": "#2b9a8b", "update": "#4472c4", "deactivate": "#d98032", "unchanged": "#c3ccd6",
+    "insert": "#2b9a8b", "update": "#4472c4", "deactivate": "#d98032", "delete": "#8c4a2f", "unchanged": "#c3ccd6",
     "before": "#a9b6c6", "after": "#4472c4",
     "GO": "#2f8f6b", "HOLD": "#d59a26", "NO-GO": "#c8453b",
     "fault": "#c8453b", "junk": "#98a2ad", "duplicate": "#d59a26",
 }  # fmt: skip
+BY_NAME = ("exact", "canonical", "id", "match_id")  # strategies of identity that nobody doubts
+NOT_FOUND = ("not found", "waits", "none", "ambiguous")
+COLOURS |= {"exact": "#2f8f6b", "canonical": "#6fb99b", "new": "#2b9a8b", "alias": "#4472c4"}
+COLOURS |= dict.fromkeys(NOT_FOUND, "#c8453b")
 SERIES = ("#4472c4", "#d98032", "#2b9a8b", "#8250a8", "#c8453b", "#98a2ad", "#d59a26", "#5b7a2f")
 BAR_PX = 26  # height of one bar of a horizontal chart
 
@@ -44,12 +49,14 @@ def plan_by_table(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figure
     """Stacked bars of planned changes.
 
     Args:
-        rows: one per table; ``table``, ``insert``, ``update``, ``deactivate`` (counts of planned rows).
+        rows: one per table; ``table``, ``insert``, ``update``, ``deactivate``, ``delete`` (counts of planned rows).
     """
     figure = go.Figure()
-    for operation in ("insert", "update", "deactivate"):
+    for operation in ("insert", "update", "deactivate", "delete"):
+        if operation == "delete" and not any(row.get(operation) for row in rows):
+            continue  # only runs without a scrape delete rows, those that another one says already
         figure.add_bar(
-            y=[label(row["table"]) for row in rows], x=[row[operation] for row in rows], name=operation,
+            y=[label(row["table"]) for row in rows], x=[row.get(operation, 0) for row in rows], name=operation,
             orientation="h", marker_color=COLOURS[operation],
             hovertemplate=f"%{{y}}: %{{x:,}} {operation}<extra></extra>",
         )  # fmt: skip
@@ -79,6 +86,51 @@ def check_outcomes(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figur
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title="Checks", rangemode="tozero")
     return figure
+
+
+def strategies(rows: Sequence[Mapping[str, Any]], *, title: str) -> go.Figure:
+    """Stacked bars of how things were found, each bar one hundred percent of its kind.
+
+    Args:
+        rows: one per kind of thing and strategy; ``what``, ``strategy``, ``found`` (count).
+    """
+    figure = go.Figure()
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row["what"]] = totals.get(row["what"], 0) + row["found"]
+    kinds = sorted(totals, key=lambda what: totals[what])
+    names = {what: label(f"{what.replace('_', ' ')} ({totals[what]:,})") for what in kinds}
+    for number, strategy in enumerate(_strategies_in_order(rows)):
+        counts = {row["what"]: row["found"] for row in rows if row["strategy"] == strategy}
+        colour = COLOURS.get(strategy) or SERIES[number % len(SERIES)]
+        figure.add_bar(
+            y=[names[what] for what in kinds], x=[100 * counts.get(what, 0) / totals[what] for what in kinds],
+            name=label(strategy), orientation="h", marker_color=colour,
+            customdata=[counts.get(what, 0) for what in kinds],
+            hovertemplate=f"%{{y}}: %{{customdata:,}} {label(label(strategy))} (%{{x:.1f}} %)<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, title, rows=len(kinds), bars=True)
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="Share (percent)", range=[0, 100])
+    return figure
+
+
+def strategies_title(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the chart of strategies shows, in a sentence."""
+    total = sum(row["found"] for row in rows)
+    by_name = sum(row["found"] for row in rows if row["strategy"] in BY_NAME)
+    lost = sum(row["found"] for row in rows if row["strategy"] in NOT_FOUND)
+    share = f"{100 * by_name / total:.1f}" if total else "0"
+    rest = f", {lost:,} wait" if lost else ", nothing waits"
+    return f"{share} % of {counted(total, 'thing')} were found by their very name or id{rest}"
+
+
+def _strategies_in_order(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """By name first, what was not found last, between them the most frequent first."""
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row["strategy"]] = totals.get(row["strategy"], 0) + row["found"]
+    return sorted(totals, key=lambda name: (name in NOT_FOUND, name not in BY_NAME, -totals[name], name))
 
 
 def bars(

@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rally_etl.identity import wording
+from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
 from rally_etl.reporting import charts, pages, recorded
 
@@ -33,6 +35,7 @@ DECISIONS = ("GO", "HOLD", "NO-GO")  # the mildest first
 CLASSES = ("fault", "duplicate", "junk")  # the most serious first
 EXAMPLES = 3
 FAILING_ROWS = 20
+QUESTIONS = 100
 
 
 def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) -> str:
@@ -60,6 +63,10 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         context = {
             "files": recorded.source_files(connection, run_id),
             "held": recorded.held_rows(connection, run_id),
+            "questions": (asked := [_question(found) for found in recorded.reviews(connection, run_id)])[:QUESTIONS],
+            "questions_sentence": _questions_sentence(asked),
+            "fates": (fates := _fates(recorded.fates(connection, run_id))),
+            "fate_names": [name for name in recorded.FATES if any(row[name] for row in fates)],
             "stages": [_links(row, folder) for row in recorded.stages(connection, run_id)],
         }
         server = connection.scalar(sa.text("show server_version"))
@@ -75,6 +82,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         leagues=leagues,
         plan=_plan_table(plan),
         plan_sentence=_plan_sentence(plan),
+        operations=[name for name in recorded.OPERATIONS if name != "delete" or any(row["delete"] for row in plan)],
         checks=checks and (wrong or [_all_passed(checks)]),
         passed=_passed(checks) if wrong else [],
         checks_sentence=_checks_sentence(checks),
@@ -123,7 +131,7 @@ def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> 
     """At most six figures; one that would be empty is left out."""
     figures = []
     plan = recorded.plan_by_table(connection, run_id)
-    planned = sum(row[operation] for row in plan for operation in ("insert", "update", "deactivate"))
+    planned = sum(row[operation] for row in plan for operation in recorded.CHANGES)
     before = _rows_before(connection, run_id)
     if before and plan:
         grown = [
@@ -258,7 +266,7 @@ def _plan_table(plan: list[dict]) -> list[dict]:
     shown: list[dict] = []
     for league in dict.fromkeys(row["league"] for row in plan):
         rows = [row for row in plan if row["league"] == league]
-        changed = [row for row in rows if row["insert"] or row["update"] or row["deactivate"]]
+        changed = [row for row in rows if any(row[operation] for operation in recorded.CHANGES)]
         rest = [row for row in rows if row not in changed]
         if changed and rest:
             unchanged = sum(row["unchanged"] for row in rest)
@@ -269,12 +277,47 @@ def _plan_table(plan: list[dict]) -> list[dict]:
 
 def _plan_sentence(plan: list[dict]) -> str:
     totals = {name: sum(row[name] for row in plan) for name in recorded.OPERATIONS}
-    if not totals["insert"] + totals["update"] + totals["deactivate"]:
+    if not any(totals[operation] for operation in recorded.CHANGES):
         return f"The plan is empty: live says what the scrape says, in {counted(totals['unchanged'], 'row')}."
+    deleted = f"{totals['delete']:,} that say the same again are deleted" if totals["delete"] else "Nothing is deleted"
     return (
         f"Rows: {totals['insert']:,} new, {totals['update']:,} updated, {totals['deactivate']:,} deactivated,"
-        f" {totals['unchanged']:,} unchanged. Nothing is deleted."
+        f" {totals['unchanged']:,} unchanged. {deleted}."
     )
+
+
+def _question(found: Question) -> dict:
+    """A question as the page shows it: in words, its candidates, and the commands that answer it."""
+    review = found.review
+    return {
+        "number": found.number, "league": found.league, "is_held": review.is_held, "held_rows": found.held_rows,
+        "about": wording.subject(review), "asked": wording.asked(review),
+        "candidates": [wording.candidate_in_words(candidate) for candidate in review.candidates],
+        "consequence": wording.consequence(review, found.held_rows),
+        "commands": wording.commands(found.number, review),
+    }  # fmt: skip
+
+
+def _questions_sentence(asked: list[dict]) -> str:
+    held = [question for question in asked if question["is_held"]]
+    rows = sum({(found["league"], found["about"]): found["held_rows"] for found in held}.values())
+    told = f"{counted(len(asked), 'question')}; rows wait for the answer to {len(held):,} of them, {rows:,} in all."
+    return told + (
+        f" The first {QUESTIONS} are shown; `rally-etl reviews` lists all." if len(asked) > QUESTIONS else ""
+    )
+
+
+def _fates(rows: list[dict]) -> list[dict]:
+    """One row per league and table: how many live and new rows have which fate, and why."""
+    found: dict[tuple[str, str], dict] = {}
+    for row in rows:
+        blank = {"league": row["league"], "table": row["table_name"], "why": []} | dict.fromkeys(recorded.FATES, 0)
+        one = found.setdefault((row["league"], row["table_name"]), blank)
+        one[row["fate"]] += row["row_count"]
+        if row["why"] != "counted":
+            one["why"].append(f"{row['row_count']:,} {row['fate']}: {row['why']}")
+    leagues = [league for league, _ in found]
+    return [one | {"first": one["league"] not in leagues[:place]} for place, one in enumerate(found.values())]
 
 
 def _checks_sentence(checks: list[dict]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote, read_catalog
+from rally_etl.identity.reviews import Question, read_open
 from rally_etl.records.reasons import REASONS
 
 Rows = list[dict[str, Any]]
@@ -22,7 +23,10 @@ LEAGUE_OF = {
 }
 """How rows are counted per league where a table carries no `league_id` by design."""
 
-OPERATIONS = ("insert", "update", "deactivate", "unchanged")
+REPLAYED = "(replayed from run "
+FATES = ("new", "updated", "deactivated", "merged", "removed", "kept", "untouched")  # the rarest first
+CHANGES = ("insert", "update", "deactivate", "delete")
+OPERATIONS = (*CHANGES, "unchanged")
 
 
 def fetch(connection: sa.Connection, sql: str, **binds: Any) -> Rows:
@@ -76,7 +80,7 @@ def leagues(connection: sa.Connection, run_id: str) -> Rows:
 
 
 def plan_rows(connection: sa.Connection, run_id: str) -> Rows:
-    """One row per league and table of the plan, in the order of publishing: insert, update, deactivate, unchanged."""
+    """One row per league and table of the plan, in the order of publishing, with a column per operation."""
     found = []
     for league in leagues(connection, run_id):
         for table in sorted(league["plan_counts"], key=_place):
@@ -140,6 +144,27 @@ def held_rows(connection: sa.Connection, run_id: str) -> Rows:
         "select league, kind, reason, name, row_count from etl.held_rows where run_id = :run_id"
         " order by row_count desc, league, kind, name limit 200",
         run_id=run_id,
+    )
+
+
+def reviews(connection: sa.Connection, run_id: str) -> list[Question]:
+    """Open questions about identity that the run asks, those that rows wait for first."""
+    found = read_open(connection, run_id=run_id) if exists(connection, "etl.reviews") else []
+    return sorted(found, key=lambda question: (not question.review.is_held, question.league, -question.held_rows))
+
+
+def fates(connection: sa.Connection, run_id: str) -> Rows:
+    """What became of the rows of the run's leagues: league, table_name, fate, why, row_count; tables in order."""
+    rows = fetch(connection, "select * from etl.fates where run_id = :run_id", run_id=run_id)
+    return sorted(
+        rows,
+        key=lambda row: (
+            row["league"],
+            _place(row["table_name"]),
+            FATES.index(row["fate"]),
+            -row["row_count"],
+            row["why"],
+        ),
     )
 
 

@@ -87,6 +87,17 @@ class Table:
         return f"{self.title}: {counted(len(self.rows), 'row')}"
 
 
+def in_words(value: Any) -> str:
+    """A list or an object of the ledger as one readable text."""
+    if isinstance(value, dict) and value.keys() == {"field", "value", "problem"}:
+        return f"{value['field']} {value['value']!r}: {value['problem']}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(in_words(item) for item in value)
+    return "" if value is None else str(value)
+
+
 def _heading(name: str) -> str:
     """Escaped heading of a column; keys of leagues, in capitals, stay as they are."""
     return html.escape(HEADINGS.get(name) or (name.replace("_", " ") if name.islower() else name))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from rally_etl import naming, records
+from rally_etl.errors import RallyEtlError
 from rally_etl.sources import archive, reading, staging
+from rally_etl.sources.replay import files_to_replay
 from rally_etl.sources.scrape import SourceFile, read_scrape
 
 if TYPE_CHECKING:
@@ -30,18 +32,23 @@ def stage_scrape(
     """Archive and stage every file of the run's scrape and write ``etl.source_files``.
 
     A file that cannot be used is listed with its fault and staged nothing; the other files go on. Each file is staged
-    in one transaction of its own.
+    in one transaction of its own. Files whose rows waited for an answer that has been given are read again.
+    A run without a scrape (merge, undo) has no files.
     """
     with engine.connect() as connection:
-        source = connection.execute(
-            sa.text("select source from etl.runs where run_id = :run"), {"run": run_id}
-        ).scalar_one()
+        source, is_operation = connection.execute(
+            sa.text("select source, operation is not null from etl.runs where run_id = :run"), {"run": run_id}
+        ).one()
+        if is_operation:
+            return
         wanted = connection.execute(
             sa.text("select league from etl.run_leagues where run_id = :run order by league"), {"run": run_id}
         ).scalars()
         scrape = read_scrape(settings.root / source, leagues := naming.load_leagues(settings.params_dir), tuple(wanted))
+        scraped = frozenset((file.league, file.kind) for file in scrape.files)
+        replayed = files_to_replay(connection, settings.archive_dir, run_id, scraped)
     rules = ruleset(settings.params_dir)
-    for file in scrape.files:
+    for file in (*scrape.files, *replayed):
         with engine.begin() as connection:
             facts = _stage_file(connection, settings, file, leagues, rules)
             connection.execute(
@@ -50,12 +57,12 @@ def stage_scrape(
                     "run": run_id,
                     "league": file.league,
                     "kind": file.kind,
-                    "path": f"{file.path.parent.name}/{file.path.name}",
+                    "path": file.name,
                 }
                 | facts,
             )
         if on_file:
-            on_file(f"{file.league}/{file.path.name}")
+            on_file(file.name)
 
 
 def ruleset(params_dir: Path) -> str:
@@ -95,7 +102,7 @@ def _stage_file(
             raise reading.FileFault(file.fault)
         if known := _known_facts(connection, settings, file, rules):
             return facts | known
-        data = reading.read_bytes(file.path, settings.max_file_bytes)
+        data = _archived(settings, file) if file.sha256 else reading.read_bytes(file.path, settings.max_file_bytes)
         sha256 = archive.sha256_of(data)
         facts |= {"sha256": sha256, "size_bytes": len(data)}
         # the archive compresses on the other core while records are parsed on this one
@@ -106,6 +113,13 @@ def _stage_file(
     except reading.FileFault as fault:
         facts |= {"records": 0, "staged": 0, "quarantined": 0, "faults": 0, "fault": str(fault)}
     return facts
+
+
+def _archived(settings: Settings, file: SourceFile) -> bytes:
+    try:
+        return archive.fetch(settings.archive_dir, file.sha256)
+    except RallyEtlError as error:
+        raise reading.FileFault(str(error)) from None
 
 
 def _known_facts(
@@ -123,7 +137,11 @@ def _known_facts(
     ).mappings()
     row = found.first()
     try:
-        if row is None or file.path.stat().st_size != row["size_bytes"]:
+        if row is None:
+            return None
+        if file.sha256:
+            return dict(row) if file.sha256 == row["sha256"] else None
+        if file.path.stat().st_size != row["size_bytes"]:
             return None
         with file.path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()

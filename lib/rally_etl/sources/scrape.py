@@ -23,12 +23,25 @@ KIND_OF_STEM = {
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a scrape; ``fault`` is set when the folder alone already says that it cannot be used."""
+    """One file of a scrape, or one of the raw archive that is read again.
+
+    Attributes:
+        fault: set when the folder alone already says that the file cannot be used.
+        sha256: of an archived file, "" of one of the scrape.
+        shown: what people read as its path, `<LEAGUE>/<kind>.json` unless it is archived.
+    """
 
     league: str
     kind: str
     path: Path
     fault: str | None = None
+    sha256: str = ""
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people read as the file's path."""
+        return self.shown or f"{self.path.parent.name}/{self.path.name}"
 
 
 @dataclass(frozen=True, slots=True)

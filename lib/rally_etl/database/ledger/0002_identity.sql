@@ -62,7 +62,8 @@ create table etl.entity_history (
     league     text not null,            -- key; '*' for clubs
     name       text not null,
     series     text not null default '',
-    is_active  boolean not null,
+    team       text not null default '', -- of a player
+    is_active  boolean not null,         -- series: whether an active team plays in it
     valid_from timestamptz not null default clock_timestamp(),
     valid_to   timestamptz,
     run_id     text,                     -- the run that published it
@@ -84,3 +85,9 @@ create table etl.fates (
 
 -- What a run without a scrape does: {"kind": "merge", ...}; NULL for an import.
 alter table etl.runs add column operation jsonb;
+
+-- The live row of the league, whatever its key is spelled like there; NULL until the plan is made.
+alter table etl.run_leagues add column league_id integer;
+
+-- A roster row with the mark of a substitute, "(S)": plays for the team without being a member of it.
+alter table etl.staged_players add column is_substitute boolean not null default false;

@@ -26,6 +26,8 @@ select
     format('%s records of another league', q.foreign_rows) as foreign_names,
     coalesce(h.held_rows, 0) as held_rows,
     coalesce(h.held_names, '') as held_names,
+    coalesce(w.waiting_rows, 0) as waiting_rows,
+    coalesce(w.waiting_names, '') as waiting_names,
     g.staged_last
 from etl.source_files as f
 left join lateral (
@@ -47,7 +49,17 @@ left join lateral (
             || case when count(*) > 6 then format(' and %s more', count(*) - 6) else '' end as held_names
     from etl.held_rows
     where run_id = f.run_id and league = f.league and kind = f.kind and reason <> 'repeated'
+        and not starts_with(reason, 'waits for ')
+        -- neither names an unknown team: they are nobody's
+        and reason not in ('the scraper found no id', 'no evidence beside the standings')
 ) as h on true
+left join lateral (
+    select
+        sum(row_count) as waiting_rows,
+        array_to_string((array_agg(distinct reason))[1:6], ', ') as waiting_names
+    from etl.held_rows
+    where run_id = f.run_id and league = f.league and kind = f.kind and starts_with(reason, 'waits for ')
+) as w on true
 left join lateral (
     select e.staged as staged_last
     from etl.source_files as e

@@ -17,8 +17,10 @@ select
     s.record_hash
 from etl.staged_match_scores as s
 join names as h
-    on h.league = :league and h.kind = 'match_scores' and h.printed = s.home_team and h.series = coalesce(s.series, '')
+    on h.league = :league and h.kind = 'match_scores' and h.printed = s.home_team
+    and h.opponent = s.away_team and h.series = coalesce(s.series, '')
 join names as a
-    on a.league = :league and a.kind = 'match_scores' and a.printed = s.away_team and a.series = coalesce(s.series, '')
+    on a.league = :league and a.kind = 'match_scores' and a.printed = s.away_team
+    and a.opponent = s.home_team and a.series = coalesce(s.series, '')
 {person_joins}
 where s.league = :league and h.team_id is not null and a.team_id is not null

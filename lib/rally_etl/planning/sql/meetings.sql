@@ -12,9 +12,11 @@ select distinct on (match_date, home_team, away_team)
     cast(null as integer) as live_id
 from etl.staged_schedules as s
 left join names as h
-    on h.league = :league and h.kind = 'schedules' and h.printed = s.home_team and h.series = coalesce(s.series, '')
+    on h.league = :league and h.kind = 'schedules' and h.printed = s.home_team
+    and h.opponent = s.away_team and h.series = coalesce(s.series, '')
 left join names as a
-    on a.league = :league and a.kind = 'schedules' and a.printed = s.away_team and a.series = coalesce(s.series, '')
+    on a.league = :league and a.kind = 'schedules' and a.printed = s.away_team
+    and a.opponent = s.home_team and a.series = coalesce(s.series, '')
 left join places as c on c.printed = s.location
 where s.league = :league and coalesce(h.team_id, a.team_id) is not null and h.team_id is distinct from a.team_id
 order by match_date, home_team, away_team, s.match_time nulls last, s.record_hash

@@ -1,4 +1,4 @@
-"""References: columns of user tables that point at imported rows, hard with a foreign key and soft without."""
+"""References: columns that point at imported rows, hard with a foreign key and soft without."""
 
 from __future__ import annotations
 
@@ -25,10 +25,24 @@ _HARD = sa.text(
     join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
     where c.contype = 'f' and cardinality(c.conkey) = 1
       and t.relnamespace = to_regnamespace('public') and r.relnamespace = to_regnamespace('public')
-      and r.relname = any(:imported) and not t.relname = any(:imported)
+      and r.relname = any(:imported) and (:with_imported or not t.relname = any(:imported))
     order by 1, 2, 3, 4
     """
 )
+_IMPORTED_IDS = {
+    "club_leagues": {"club_id": "clubs"},
+    "series_leagues": {"series_id": "series"},
+    "teams": {"club_id": "clubs", "series_id": "series"},
+    "players": {"club_id": "clubs", "series_id": "series", "team_id": "teams"},
+    "player_history": {"player_id": "players"},
+    "match_scores": {"home_team_id": "teams", "away_team_id": "teams"},
+    "series_stats": {"team_id": "teams", "series_id": "series"},
+    "schedule": {"home_team_id": "teams", "away_team_id": "teams"},
+}
+"""What imported tables say of one another, also in a database that has lost its foreign keys."""
+
+_PLAYER_SEATS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
+_MATCH_TABLES = ("match_scores", "match_scores_previous_seasons")
 _COLUMNS = sa.text(
     "select table_name, column_name from information_schema.columns where table_schema = 'public'"
     " union select c.relname, a.attname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
@@ -87,8 +101,14 @@ def read_reference_params(path: Path) -> ReferenceParams:
         ) from None
 
 
-def find_references(connection: sa.Connection, params: ReferenceParams) -> list[Reference]:
-    """References of the database met: its foreign keys, and those of the soft ones whose columns it has."""
+def find_references(
+    connection: sa.Connection, params: ReferenceParams, *, with_imported: bool = False
+) -> list[Reference]:
+    """References of the database met: its foreign keys, and those of the soft ones whose columns it has.
+
+    Args:
+        with_imported: also those of imported tables at one another, and of the players' seats in all match tables.
+    """
     hard = [
         Reference(
             table=row.table_name,
@@ -97,13 +117,13 @@ def find_references(connection: sa.Connection, params: ReferenceParams) -> list[
             target_column=row.target_column,
             is_hard=True,
         )
-        for row in connection.execute(_HARD, {"imported": list(IMPORTED)})
+        for row in connection.execute(_HARD, {"imported": list(IMPORTED), "with_imported": with_imported})
     ]
     columns = read_columns(connection)
     known = {(each.table, each.column, each.target, each.target_column) for each in hard}
     soft = [
         each
-        for each in params.soft
+        for each in (*(_between_imported() if with_imported else ()), *params.soft)
         if (each.table, each.column) in columns
         and (each.target, each.target_column) in columns
         and (each.table, each.column, each.target, each.target_column) not in known
@@ -114,6 +134,20 @@ def find_references(connection: sa.Connection, params: ReferenceParams) -> list[
 def read_columns(connection: sa.Connection) -> set[tuple[str, str]]:
     """Table and column of everything in schema `public`."""
     return {(row.table_name, row.column_name) for row in connection.execute(_COLUMNS)}
+
+
+def _between_imported() -> list[Reference]:
+    """Ids of imported rows in imported rows, and the persons of a line, whom match tables name by their printed id."""
+    ids = [
+        Reference(table=table, column=column, target=target, target_column="id", is_hard=False)
+        for table, columns in _IMPORTED_IDS.items()
+        for column, target in columns.items()
+    ]
+    return ids + [
+        Reference(table=table, column=seat, target="players", target_column="tenniscores_player_id", is_hard=False)
+        for table in _MATCH_TABLES
+        for seat in _PLAYER_SEATS
+    ]
 
 
 def _soft(entry: dict[str, Any], practice_rows: str) -> Reference:

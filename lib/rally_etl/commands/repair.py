@@ -1,0 +1,90 @@
+"""`rally-etl merge` and `undo`: plans that an operator makes, without a scrape."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rally_etl.errors import UsageError
+
+By = Annotated[str, typer.Option(help="Who asks for it.", metavar="WHO")]
+Reason = Annotated[str, typer.Option(help="Why.", metavar="TEXT")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")]
+AsOf = Annotated[
+    str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout, messages on stderr.")]
+
+
+def merge(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="teams, clubs, series or players.")],
+    row: Annotated[int, typer.Argument(metavar="ID", help="The row that goes.")],
+    word: Annotated[str, typer.Argument(metavar="INTO", help="The word INTO.")],
+    other: Annotated[int, typer.Argument(metavar="ID", help="The row that stays.")],
+    by: By,
+    reason: Reason,
+    dry_run: DryRun = False,
+    as_of: AsOf = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make two live rows that are one thing one.
+
+    Everything that refers to the first row refers to the second from then on, users' rows too; the old name becomes an
+    alias, and the first row stays as one that nothing refers to. A run like any other: planned, checked, decided,
+    published at once, and taken back by `undo`.
+
+    Exit codes: 0 published, 3 NO-GO (nothing was written), 4 held for approval, 1 failure, 2 these rows cannot be
+    merged (why is said), 5 another run holds the lock.
+    """
+    if word.upper() != "INTO":
+        raise UsageError(
+            f"{word!r} stands where INTO should; nothing was planned\nhint: rally-etl merge {table} {row} INTO {other}"
+        )
+    asked = {"kind": "merge", "table": table.lower(), "from": row, "into": other}
+    _operate(asked | _signed("a merge", by, reason), dry_run, as_of, as_json)
+
+
+def undo(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="As `rally-etl runs` lists it.")],
+    by: By,
+    reason: Reason,
+    dry_run: DryRun = False,
+    as_of: AsOf = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a published run back.
+
+    What the run wrote returns to what it was. What somebody has changed since stays and is listed. Teams and players
+    that an import made are switched off, its clubs and series stay, the rest of what it made goes unless something
+    refers to it. An undo is a run like any other, and can be undone itself.
+
+    Exit codes: 0 published, 3 NO-GO (nothing was written), 4 held for approval, 1 failure, 2 this run cannot be taken
+    back (why is said), 5 another run holds the lock.
+    """
+    _operate({"kind": "undo", "run": run_id} | _signed("an undo", by, reason), dry_run, as_of, as_json)
+
+
+def _signed(what: str, by: str, reason: str) -> dict[str, str]:
+    if not by.strip() or not reason.strip():
+        raise UsageError(f"{what} needs a name and a reason; nothing was planned\nhint: --by WHO --reason TEXT")
+    return {"by": by.strip(), "reason": reason.strip()}
+
+
+def _operate(operation: dict[str, Any], dry_run: bool, as_of: str, as_json: bool) -> None:
+    from datetime import date
+
+    from rally_etl import runs
+    from rally_etl.commands.terminal import Terminal, print_json
+    from rally_etl.settings import Settings
+
+    try:
+        day = date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise UsageError(f"{as_of!r} is no date; nothing was planned\nhint: write it as 2025-10-01") from None
+    with Terminal() as terminal:
+        document = runs.operate(Settings.from_env(), operation, dry_run=dry_run, tell=terminal.tell, as_of=day)
+    terminal.conclude(document)
+    if as_json:
+        print_json(document)
+    raise typer.Exit(document["exit_code"])

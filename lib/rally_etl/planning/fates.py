@@ -1,0 +1,149 @@
+"""What becomes of every live row that a run could touch, and why every new row is made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import IMPORTED, Table, quote
+from rally_etl.planning.sql import read
+
+if TYPE_CHECKING:
+    from rally_etl.planning.teams import Scene
+
+ENTITIES = ("leagues", "clubs", "series", "teams", "players")
+"""Tables whose rows stand for something that users refer to: each of their rows is accounted for by itself."""
+
+_ROWS = {
+    "leagues": "l.id = :league_id",
+    # also a club that the league has from this run on
+    "clubs": (
+        "exists (select from public.club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
+        " or exists (select from club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
+    ),
+}
+_MOVED = (
+    "case when exists (select from players as o where o._op = 'insert'"
+    " and o.tenniscores_player_id = l.tenniscores_player_id) then 'plays for another team' else 'not in the scrape' end"
+)
+
+
+def write_identified(scene: Scene) -> None:
+    """Store how the leagues, clubs, series and teams of the scrape were found, one row per live or new row."""
+    scene.identified["leagues", scene.league_id] = ("exact", 1.0, "the league's key")
+    rows = [
+        {"table_name": table, "id": row, "strategy": strategy, "confidence": confidence, "evidence": evidence}
+        for (table, row), (strategy, confidence, evidence) in scene.identified.items()
+    ]
+    scene.connection.execute(
+        sa.text(
+            """
+            insert into identified
+            select :league, table_name, id, strategy, confidence, evidence
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+                table_name text, id integer, strategy text, confidence double precision, evidence text)
+            """
+        ),
+        {"league": scene.league.key, "rows": json.dumps(rows)},
+    )
+
+
+def write_fates(
+    connection: sa.Connection,
+    run_id: str,
+    catalog: dict[str, Table],
+    league: str,
+    league_id: int,
+    counts: dict[str, dict[str, int]],
+    protected: set[int],
+) -> None:
+    """Fill ``etl.fates`` for one league.
+
+    Args:
+        counts: the plan's counts; tables that hold no entities are accounted for by them alone.
+        protected: live teams that an open question is about.
+    """
+    binds = {"run": run_id, "league": league}
+    connection.execute(sa.text("delete from etl.fates where run_id = :run and league = :league"), binds)
+    connection.execute(sa.text("analyze identified"))
+    for name in ENTITIES:
+        if name in catalog:
+            sql = read("fates").format(
+                table=quote("public", name),
+                plan=quote(name),
+                rows=_rows_of(catalog[name]),
+                is_off="l.is_active is false" if catalog[name].has("is_active") else "false",
+                why_gone=_MOVED if name == "players" else "'not in the scrape'",
+            )
+            ids = sorted(protected) if name == "teams" else []
+            connection.execute(sa.text(sql), binds | {"table": name, "league_id": league_id, "protected": ids})
+    fates = {"insert": "new", "update": "updated", "deactivate": "deactivated", "delete": "removed"}
+    rows = [
+        binds | {"table": name, "fate": fates.get(operation, "untouched"), "why": "counted", "count": count}
+        for name in IMPORTED
+        if name in counts and name not in ENTITIES
+        for operation, count in counts[name].items()
+        if count
+    ]
+    if rows:
+        connection.execute(
+            sa.text(
+                "insert into etl.fates (run_id, league, table_name, fate, why, row_count)"
+                " values (:run, :league, :table, :fate, :why, :count)"
+            ),
+            rows,
+        )
+
+
+def accounting(
+    connection: sa.Connection, run_id: str, catalog: dict[str, Table], league: str, league_id: int
+) -> dict[str, list[str]]:
+    """What does not add up, in sentences; the plan's schema comes first in ``search_path``.
+
+    Returns:
+        ``unaccounted``: tables whose fates are not all their live rows; ``lost``: live rows that the candidate would
+        not have; ``reused``: new rows under an id that something had before.
+    """
+    found: dict[str, list[str]] = {"unaccounted": [], "lost": [], "reused": []}
+    binds = {"run": run_id, "league": league, "league_id": league_id}
+    for name in ENTITIES:
+        if name not in catalog:
+            continue
+        live, plan = quote("public", name), quote(name)
+        before, told = connection.execute(
+            sa.text(
+                f"select (select count(*) from {live} as l where {_rows_of(catalog[name])}),"
+                " (select coalesce(sum(row_count), 0) from etl.fates where run_id = :run and league = :league"
+                "  and table_name = :table and fate <> 'new')"
+            ),
+            binds | {"table": name},
+        ).one()
+        if before != told:
+            found["unaccounted"].append(f"{name}: {before:,} live rows, {told:,} of them have a fate")
+        lost = connection.execute(
+            sa.text(
+                f"select count(*) from {quote(f'{name}_before')} as b left join {plan} as p using (id)"
+                " where p.id is null or p._op = 'delete'"
+            )
+        ).scalar_one()
+        if lost:
+            found["lost"].append(f"{name}: {lost:,} live rows would be gone")
+        reused = connection.execute(
+            sa.text(
+                f"select array_agg(p.id order by p.id) from {plan} as p where p._op = 'insert'"
+                f" and (exists (select from {live} as l where l.id = p.id) or exists ("
+                "  select from etl.entity_history as h where h.table_name = :table and h.entity_id = p.id))"
+            ),
+            {"table": name},
+        ).scalar_one()
+        if reused:
+            found["reused"].append(f"{name}: {', '.join(map(str, reused[:10]))}")
+    return found
+
+
+def _rows_of(table: Table) -> str:
+    if table.name == "series" and not table.has("league_id"):
+        return "exists (select from public.teams as t where t.series_id = l.id and t.league_id = :league_id)"
+    return f"({_ROWS.get(table.name, 'l.league_id = :league_id')})"
