@@ -23,7 +23,8 @@ def phantoms(
     players: tuple[str, ...] = PLAYERS,
     standings: tuple[str, ...] = (*PLAYERS, GHOST),
     known: tuple[str, ...] = (),
-    sides: tuple[str, ...] = (),
+    sides: tuple[str, ...] = PLAYERS,
+    played: tuple[str, ...] = (),
 ) -> list[str]:
     """Names of the phantoms of a scrape."""
     printed = {"series_stats": Counter({(team, ""): 2 for team in standings})}
@@ -32,7 +33,12 @@ def phantoms(
     read = key_reader(SCENE)
     roster = roster_of(SCENE, printed)
     kept, found = without_phantoms(
-        printed, roster, {read(team, "") for team in known}, [(team, "") for team in sides], read
+        printed,
+        roster,
+        {read(team, "") for team in known},
+        [(team, "") for team in sides],
+        {read(team, "") for team in played},
+        read,
     )
     assert roster.keys() == kept.keys() | found.keys()
     assert set(found.values()) <= {2}
@@ -40,8 +46,20 @@ def phantoms(
 
 
 def test_team_of_the_standings_alone_is_a_phantom():
-    """New, in no roster, no match, no meeting: there is no evidence that it is a team."""
-    assert [GHOST] == phantoms(sides=PLAYERS)
+    """New, and neither roster nor match nor meeting of its series names it: there is no evidence that it is a team."""
+    assert [GHOST] == phantoms()
+    assert [GHOST] == phantoms(played=(GHOST,)), "results that no match file knows"
+
+
+def test_series_of_the_standings_alone_is_believed_if_it_was_played():
+    """Where no other file knows the series, its results are all there is; a row of zeros is nothing."""
+    assert [] == phantoms(standings=("Wilmette 99 A",), played=("Wilmette 99 A",))
+    assert ["Wilmette 99 A"] == phantoms(standings=("Wilmette 99 A",))
+
+
+def test_series_without_matches_or_meetings_is_believed():
+    """Rosters alone may be incomplete: a team of their series that has not played yet is a team."""
+    assert [] == phantoms(sides=("Tennaqua 7 SW", "Winnetka 7 SW"))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +67,9 @@ def test_team_of_the_standings_alone_is_a_phantom():
     [
         {"players": (*PLAYERS, "Skokie - 12")},
         {"known": (GHOST,)},
-        {"sides": ("Skokie - 12",)},
-        {"sides": ("Skokie 13",)},
-        {"sides": ("Skokie Twelve",)},
+        {"sides": (*PLAYERS, "Skokie - 12")},
+        {"sides": (*PLAYERS, "Skokie 13")},
+        {"sides": (*PLAYERS, "Skokie Twelve")},
         {"players": ()},
         {"players": ("Somewhere",)},
     ],
@@ -63,7 +81,8 @@ def test_any_evidence_makes_a_team(evidence):
 
 def test_side_of_another_team_is_no_evidence():
     """A team of the same club that has a roster of its own speaks for itself."""
-    assert ["Tennaqua 7 SW"] == phantoms(standings=("Tennaqua 7 SW",), sides=("Tennaqua 12", "Winnetka 9"))
+    sides = (*PLAYERS, "Winnetka 9")
+    assert ["Skokie 12"] == phantoms(standings=("Skokie 12", *PLAYERS), sides=sides)
 
 
 def test_phantom_is_held_with_its_reason(importing: Import):

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ROSTER_KINDS = ("players", "series_stats")
 """Kinds that name a league's teams; a name printed elsewhere never makes one (incident 11: 110 phantom teams)."""
 
+WRONG_FILE = 0.2
+"""Share of unknown names from which a file is of another league or season: that is no question about each name."""
+
 SIDE_KINDS = ("schedules", "match_scores")
 """Kinds that print two teams a row; the schedule first, it tells of the matches."""
 
@@ -149,8 +152,13 @@ class _Found:
             first, teams = self._open[name.spelling]
             scene.held[kind, f"{WAITS}{first.printed}" if teams else "unknown_team", name.printed] += count
         questions = (self._question(name, teams) for name, teams in self._open.values())
-        # a file of another league names hundreds of teams like none of this one: a wrong file, no question
-        scene.reviews += [question for question in questions if question.candidates]
+        unknown = sum(count for (_, name), count in self._held.items() if not self._open[name.spelling][1])
+        is_wrong_file = unknown > WRONG_FILE * sum(row["row_count"] for row in self._rows)
+        scene.reviews += [
+            question
+            for question in questions
+            if question.candidates and not (is_wrong_file and question.kind == "unknown")
+        ]
         binds = {"league": scene.league.key, "rows": json.dumps(self._rows)}
         scene.connection.execute(sa.text(read("names")), binds)
         scene.connection.execute(sa.text("analyze names"))

@@ -33,11 +33,14 @@ def without_phantoms(
     roster: Mapping[TeamKey, TeamName],
     known: Container[TeamKey],
     sides: Iterable[tuple[str, str]],
+    played: Container[TeamKey],
     read: Callable[[str, str], TeamKey | None],
 ) -> tuple[dict[TeamKey, TeamName], dict[TeamKey, int]]:
     """Tell the teams of a scrape from names that stand in its standings alone.
 
-    A scrape without a players file, or whose players file names no team, proves nothing: no team of it is a phantom.
+    A team is a phantom where the files that should know it do not: its series is in the players file and in matches or
+    schedule, and it is in none of them. Where only the standings know a series, they are its only witness, and believed
+    if the team has played by them: a series of 12 teams once stood in the standings alone and came back in autumn.
     A side of a match or meeting speaks for the team that it names; one that names no team of the rosters (a lost " SW",
     an unknown spelling) may mean any team of its club, and speaks for all of them.
 
@@ -46,17 +49,13 @@ def without_phantoms(
         roster: teams of rosters and standings (`names.roster_of`).
         known: teams that live has, under whatever name.
         sides: printed team and series of matches and schedule.
+        played: teams that have a result in the standings.
         read: a printed team and series -> the team's key; None where no grammar reads it.
 
     Returns:
         the teams that are made or kept, and the phantoms with their rows in the standings.
     """
-    counts: dict[str, dict[TeamKey, int]] = {"players": {}, "series_stats": {}}
-    for kind, keys in counts.items():
-        for (team, series), count in printed.get(kind, {}).items():
-            if key := read(team, series):
-                keys[key] = keys.get(key, 0) + count
-    in_rosters, in_standings = counts["players"], counts["series_stats"]
+    in_rosters, in_standings = (_counts(printed.get(kind, {}), read) for kind in ("players", "series_stats"))
     doubtful = {key for key in roster if key in in_standings and key not in in_rosters and key not in known}
     if not in_rosters or not doubtful:
         return dict(roster), {}
@@ -70,8 +69,24 @@ def without_phantoms(
             named.add(key)
             if key not in in_rosters and key not in doubtful:
                 clubs.add(key[0])
-    phantoms = {key: in_standings[key] for key in doubtful if key not in named and key[0] not in clubs}
+    with_players, with_sides = ({key[1] for key in keys} for keys in (in_rosters, named))
+    phantoms = {}
+    for key in doubtful - named:
+        is_missed = key[1] in with_players and key[1] in with_sides
+        is_empty = key[1] not in with_players | with_sides and key not in played
+        if key[0] not in clubs and (is_missed or is_empty):
+            phantoms[key] = in_standings[key]
     return {key: team for key, team in roster.items() if key not in phantoms}, phantoms
+
+
+def _counts(
+    names: Mapping[tuple[str, str], int], read: Callable[[str, str], TeamKey | None]
+) -> dict[TeamKey, int]:
+    counts: dict[TeamKey, int] = {}
+    for (team, series), count in names.items():
+        if key := read(team, series):
+            counts[key] = counts.get(key, 0) + count
+    return counts
 
 
 def read_sides(scene: Scene) -> set[tuple[str, str]]:
@@ -82,6 +97,18 @@ def read_sides(scene: Scene) -> set[tuple[str, str]]:
             rows = scene.connection.execute(sa.text(sql), {"league": scene.league.key})
             found |= {(team, series) for team, series in rows if team}
     return found
+
+
+def read_played(scene: Scene) -> set[tuple[str, str]]:
+    """Printed team and series of the standings with a result: a match or a line won, lost or tied."""
+    rows = scene.connection.execute(
+        sa.text(
+            "select distinct team, coalesce(series, '') from etl.staged_series_stats where league = :league"
+            " and greatest(matches_won, matches_lost, matches_tied, lines_won, lines_lost) > 0"
+        ),
+        {"league": scene.league.key},
+    )
+    return {(team, series) for team, series in rows if team}
 
 
 def key_reader(scene: Scene) -> Callable[[str, str], TeamKey | None]:
@@ -105,10 +132,11 @@ def hold_phantoms(
     Their names are taken out of *printed* too: they mean nothing here.
     """
     read = key_reader(scene)
-    _, suspects = without_phantoms(printed, roster, known, (), read)
-    if not suspects:
+    rostered = {read(*name) for name in printed.get("players", ())}
+    if not rostered or roster.keys() <= rostered | set(known):
         return dict(roster)
-    kept, phantoms = without_phantoms(printed, roster, known, read_sides(scene), read)
+    played = {read(*name) for name in read_played(scene)}
+    kept, phantoms = without_phantoms(printed, roster, known, read_sides(scene), played, read)
     for key, count in phantoms.items():
         scene.held["series_stats", NO_EVIDENCE, roster[key].name] += count
     for name in [name for name in printed["series_stats"] if read(*name) in phantoms]:
