@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from rally_etl.naming import load_leagues
-from rally_etl.planning.teams import Scene
+from rally_etl.planning.scene import Scene
 from rally_etl.records.values import person_key
 
 LEAGUES = load_leagues(Path(__file__).parents[2] / "params")

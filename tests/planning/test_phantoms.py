@@ -10,7 +10,7 @@ import pytest
 from rally_etl.naming import load_clubs, load_leagues
 from rally_etl.planning.names import roster_of
 from rally_etl.planning.phantoms import hold_phantoms, key_reader, read_sides, without_phantoms
-from rally_etl.planning.teams import Scene
+from rally_etl.planning.scene import Scene
 from scrapes import APTA, Import, line, meeting, small, stats
 
 PARAMS = Path(__file__).parents[2] / "params"

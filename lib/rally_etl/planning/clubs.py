@@ -15,7 +15,7 @@ from rally_etl.naming import Clubs, club_key
 
 if TYPE_CHECKING:
     from rally_etl.naming import TeamName
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 MERGE = "merge"
 

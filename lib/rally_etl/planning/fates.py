@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, Table, quote
+from rally_etl.planning.scene import league_rows
 from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 ENTITIES = ("leagues", "clubs", "series", "teams", "players")
 """Tables whose rows stand for something that users refer to: each of their rows is accounted for by itself."""
 
-_ROWS = {
-    "leagues": "l.id = :league_id",
-    # also a club that the league has from this run on
-    "clubs": (
-        "exists (select from public.club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
-        " or exists (select from club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
-    ),
-}
+# also a club that the league has from this run on
+_CLUBS = (
+    "exists (select from public.club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
+    " or exists (select from club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
+)
 _MOVED = (
     "case when exists (select from players as o where o._op = 'insert'"
     " and o.tenniscores_player_id = l.tenniscores_player_id) then 'plays for another team' else 'not in the scrape' end"
@@ -144,6 +142,4 @@ def accounting(
 
 
 def _rows_of(table: Table) -> str:
-    if table.name == "series" and not table.has("league_id"):
-        return "exists (select from public.teams as t where t.series_id = l.id and t.league_id = :league_id)"
-    return f"({_ROWS.get(table.name, 'l.league_id = :league_id')})"
+    return f"({_CLUBS if table.name == 'clubs' else league_rows(table)})"

@@ -7,8 +7,8 @@ import json
 import sqlalchemy as sa
 
 from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
-from rally_etl.planning.teams import Scene
 
 _COLUMNS = ("league_id", "player_id", "series", "date", "end_pti")
 

@@ -17,7 +17,7 @@ from rally_etl.planning.clubs import MERGE, merge_candidates
 
 if TYPE_CHECKING:
     from rally_etl.naming import TeamName
-    from rally_etl.planning.teams import LiveRow, Scene
+    from rally_etl.planning.scene import LiveRow, Scene
 
 NEARLY_THE_CLUB = 80
 """Likeness (0 to 100) of an unknown club's name from which a new team, too, is of the club its other teams are of."""

@@ -12,7 +12,7 @@ from rally_etl.planning import names
 from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 MOST_DAYS = 21
 """Between the dates of one line in two scrapes: scrapers stamped lines two weeks late; a pair meets twice a season."""

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from rally_etl.planning import persons
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.lines import SEATS, tie_lines
+from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
-from rally_etl.planning.teams import Scene
 
 _COMPARED = (
     "league_id", "match_date", "home_team", "away_team", "home_team_id", "away_team_id", *SEATS, "scores", "winner",

@@ -11,7 +11,7 @@ from rally_etl.database.catalog import IMPORTED, REQUIRED, Table, quote, read_ca
 from rally_etl.measures import Measures, counted, measure
 from rally_etl.planning.fates import accounting
 from rally_etl.planning.operations import of_run
-from rally_etl.planning.plan import league_rows
+from rally_etl.planning.scene import league_rows
 from rally_etl.planning.schema import schemas
 from rally_etl.planning.sql import read
 

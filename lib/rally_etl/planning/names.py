@@ -18,9 +18,10 @@ from rally_etl.planning.sides import Fixtures, Pair, Side, in_doubt, settle
 from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
+    from rally_etl.identity.spelling import TeamKey
     from rally_etl.naming import TeamName
     from rally_etl.planning.readings import Reading, Team
-    from rally_etl.planning.teams import Scene, TeamKey
+    from rally_etl.planning.scene import Scene
 
 ROSTER_KINDS = ("players", "series_stats")
 """Kinds that name a league's teams; a name printed elsewhere never makes one (incident 11: 110 phantom teams)."""

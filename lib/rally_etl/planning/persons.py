@@ -17,7 +17,7 @@ from rally_etl.planning.sql import read
 from rally_etl.records.values import without_marks
 
 if TYPE_CHECKING:
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 SAME_NAME = 0.9
 """Confidence in two ids being one person because of the name and the team, where one of them is made up."""

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from collections import Counter
 
+    from rally_etl.identity.spelling import TeamKey
     from rally_etl.naming import TeamName
-    from rally_etl.planning.teams import Scene, TeamKey
+    from rally_etl.planning.scene import Scene
 
 NO_EVIDENCE = "no evidence beside the standings"
 """Why the standings of a phantom are held."""
@@ -79,9 +80,7 @@ def without_phantoms(
     return {key: team for key, team in roster.items() if key not in phantoms}, phantoms
 
 
-def _counts(
-    names: Mapping[tuple[str, str], int], read: Callable[[str, str], TeamKey | None]
-) -> dict[TeamKey, int]:
+def _counts(names: Mapping[tuple[str, str], int], read: Callable[[str, str], TeamKey | None]) -> dict[TeamKey, int]:
     counts: dict[TeamKey, int] = {}
     for (team, series), count in names.items():
         if key := read(team, series):

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from rally_etl.planning import persons
 from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
-from rally_etl.planning.teams import Scene
 from rally_etl.records.values import NO_ID
 
 _VALUES = {

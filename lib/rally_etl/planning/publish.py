@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import Table, quote
 from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.planning import decisions
-from rally_etl.planning import plan as planning
+from rally_etl.planning.recording import plan_hash
 from rally_etl.planning.schema import read_planned, schemas
 
 SHOWN_ROWS = 5
@@ -131,7 +131,7 @@ def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dic
             raise RallyEtlError(
                 f"league {key} of run {run_id} is published already or was not planned; nothing was written"
             )
-        if recorded[key] != planning.plan_hash(connection, run_id, catalog, key):
+        if recorded[key] != plan_hash(connection, run_id, catalog, key):
             raise PlanIsStale(
                 f"the plan of {key} is not the one that was decided on; nothing was written\nhint: run the scrape again"
             )

@@ -14,7 +14,7 @@ from rally_etl.naming.resolution import Roster, find_first
 
 if TYPE_CHECKING:
     from rally_etl.naming import TeamName
-    from rally_etl.planning.teams import LiveTeam, Scene
+    from rally_etl.planning.scene import LiveTeam, Scene
 
 CERTAIN = ("exact", "alias")
 SIMILAR = 3  # names offered where nothing fits

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
-from rally_etl.planning.teams import Scene
 
 _COLUMNS = (
     "league_id", "match_date", "match_time", "home_team", "away_team", "home_team_id", "away_team_id", "location",
@@ -25,13 +25,16 @@ def plan_schedule(scene: Scene) -> None:
     The location is spelled as the club's own name where it is known: the application joins on it exactly.
     """
     connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
-    for name in ("places", "meetings"):
+    for name in ("places", "scheduled", "meetings"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
     _write_places(scene)
     names.write_live_names(scene, "schedule", "home_team", "away_team")
-    connection.execute(sa.text(read("meetings")), binds)
-    connection.execute(sa.text("analyze meetings"))
-    connection.execute(sa.text(read("match_meetings")), binds)
+    for name in ("scheduled", "meetings"):  # one table a step, each with statistics, as for players
+        connection.execute(sa.text(read(name)), binds)
+        connection.execute(sa.text(f"analyze {name}"))
+    for name in ("meetings_by_name", "meetings_by_team", "meetings_moved"):
+        connection.execute(sa.text(read(name)))
+        connection.execute(sa.text("analyze meetings"))
     meetings = "select m.*, m.live_id as id, cast(:league_id as integer) as league_id from meetings as m"
     plan_changes(
         connection,

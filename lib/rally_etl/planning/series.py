@@ -15,7 +15,7 @@ from rally_etl.planning.compare import Wanted, plan_changes
 
 if TYPE_CHECKING:
     from rally_etl.naming import TeamName
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 
 def plan_series(scene: Scene, roster: Iterable[TeamName], planned: dict[str, int]) -> None:

@@ -14,7 +14,7 @@ from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
     from rally_etl.planning.readings import Readings, Team
-    from rally_etl.planning.teams import Scene
+    from rally_etl.planning.scene import Scene
 
 
 def read_fixtures(scene: Scene, readings: Readings, scheduled: Iterable[tuple[Pair, tuple[Side, Side]]]) -> Fixtures:

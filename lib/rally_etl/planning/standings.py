@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
+from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
-from rally_etl.planning.teams import Scene
 
 _COLUMNS = (
     "league_id", "series", "team", "series_id", "team_id", "points", "matches_won", "matches_lost", "matches_tied",
