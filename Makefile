@@ -9,7 +9,9 @@ RALLY := $(BIN)/rally-etl
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# The files that take longest come first, so that neither of the two processes waits for the other at the end.
+LONGEST := $(addprefix tests/,test_run.py test_operations.py test_real_scrapes.py test_readme.py planning)
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 120 $(NOTEBOOKS)
 
 SOURCE ?=
@@ -31,10 +33,10 @@ etl-run: $(VENV)/.run  ## Import a scrape: SOURCE=DIR LEAGUE=KEY PARAMS=FILE DRY
 	@$(RALLY) run $(RUN)
 
 test: $(VENV)/.dev  ## Run the tests and the notebooks
-	@$(PYTEST) -m "not slow" $(NBVAL) tests
+	@$(PYTEST) -m "not slow" $(NBVAL) $(LONGEST) tests
 
 test-all: $(VENV)/.dev  ## Run the slow tests too
-	@$(PYTEST) $(NBVAL) tests
+	@$(PYTEST) $(NBVAL) $(LONGEST) tests
 
 lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 	@$(BIN)/jupyter lab $(LAB) --port $(LAB_PORT) notebooks

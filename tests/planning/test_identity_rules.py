@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -21,9 +22,7 @@ from rally_etl import planning
 from rally_etl.database.engine import connect
 from scrapes import Import, Kinds, line, player, stats
 
-UNHURRIED = hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 CLUBS = ("Tennaqua", "Winnetka", "Hinsdale PC I", "Hinsdale PC II", "Skokie", "Exmoor", "Wilmette PD")
 OTHER_CLUBS = ("Kestrel Hall", "Marsh End", "Quarry Bank", "Old Orchard", "Upper Weir")
 SPELLINGS = (
@@ -178,12 +177,27 @@ class Truth:
             self.seen[table] = ids
 
 
-@UNHURRIED
+@hypothesis_settings(max_examples=6, derandomize=True, **UNHURRIED)
 @given(seasons=histories())
 def test_ids_survive_any_sequence_of_scrapes(
     make_database: MakeDatabase, template_database: str, seasons: list[Season]
 ):
     """No id ever becomes another team's; who keeps name or roster keeps the id; polls stay; fates add up."""
+    live_through(make_database, template_database, seasons)
+
+
+@pytest.mark.slow
+@hypothesis_settings(max_examples=80, **UNHURRIED)
+@given(seasons=histories())
+def test_ids_survive_many_sequences_of_scrapes(
+    make_database: MakeDatabase, template_database: str, seasons: list[Season]
+):
+    """The same with other sequences every time."""
+    live_through(make_database, template_database, seasons)
+
+
+def live_through(make_database: MakeDatabase, template_database: str, seasons: list[Season]) -> None:
+    """Import one scrape after the other into a database with a poll for every team, and look after each publish."""
     with make_database(template_database) as url, TemporaryDirectory() as folder:
         settings = project(Path(folder), url)
         engine = connect(settings, application_name="rally-etl tests")

@@ -50,7 +50,9 @@ _NAMED: dict[tuple[str, str], str] = {
         order by 1""",
     ("match line is corrected", "match lines are corrected"): f"""
         select p.home_team || ' v ' || p.away_team || ' on ' || p.match_date || ': ' || coalesce(b.scores, 'no score')
-            || ' is now ' || coalesce(p.scores, 'no score')
+            || ' is now ' || case when p.scores is distinct from b.scores then coalesce(p.scores, 'no score')
+                             else 'won by ' || case p.winner when 'home' then p.home_team when 'away' then p.away_team
+                                                             else 'nobody' end end
         from match_scores as p join match_scores_before as b using (id)
         where (p.scores, p.winner) is distinct from (b.scores, b.winner) and {_DUE} order by 1""",
     ("match line moves to another date", "match lines move to another date"): f"""
