@@ -44,7 +44,24 @@ def test_a_team_of_the_same_players_is_renamed(loaded: Import):
     assert team(loaded, "Kestrel Hall 12") == before
     assert loaded.column("select count(*) from clubs") == clubs
     assert loaded.column("select count(*) from players where is_active and team_id = :id", id=before) == [4]
-    assert questions(loaded) == []
+    assert questions(loaded) == [("club", "renamed", "Kestrel Hall", False)]
+
+
+def test_a_team_that_changes_its_club_does_not_rename_it(loaded: Import):
+    """One of a club's teams plays under another club's name: its id stays, the club plays on, and a club is made."""
+    before = team(loaded, "Hinsdale PC II 7 SW")
+    loaded.load(renamed("Hinsdale PC II 7 SW", "Kestrel Hall 7 SW"))
+    assert team(loaded, "Kestrel Hall 7 SW") == before
+    clubs = loaded.column("select c.name from teams t join clubs c on c.id = t.club_id where t.is_active order by 1")
+    assert clubs == ["Hinsdale PC", "Kestrel Hall", "Tennaqua", "Winnetka"]
+    assert loaded.column("select spelling from etl.aliases where entity = 'club'") == []
+
+
+def test_a_misspelled_club_is_known_from_then_on(loaded: Import):
+    """A typo in a club's name makes no club, and is an alias for its other teams too."""
+    loaded.load(renamed("Hinsdale PC II 7 SW", "Hinsdalle PC II 7 SW"))
+    assert loaded.column("select spelling from etl.aliases where entity = 'club'") == ["hinsdalle pc"]
+    assert loaded.column("select count(*) from clubs where name like 'Hinsdal%'") == [1]
 
 
 def test_a_renamed_team_is_known_by_both_names(loaded: Import):

@@ -33,12 +33,16 @@ def with_recorded_aliases(connection: sa.Connection, clubs: Clubs) -> Clubs:
 
 
 def plan_clubs(
-    scene: Scene, roster: Iterable[TeamName], through_teams: Mapping[str, int], planned: dict[str, int]
+    scene: Scene,
+    roster: Iterable[TeamName],
+    through_teams: Mapping[str, tuple[int, bool]],
+    planned: dict[str, int],
 ) -> None:
     """Find the clubs of *roster* under any spelling; new ones are planned once for all leagues of the run.
 
     Args:
-        through_teams: key of a club that live does not have -> id of the live club whose teams all its teams are.
+        through_teams: key of a club -> id of the live club whose teams its teams are, and whether it is misspelled; asked
+            where live does not have the club.
         planned: club key -> id of clubs that another league of this run plans already; added to.
     """
     rows = _live_clubs(scene)
@@ -52,13 +56,8 @@ def plan_clubs(
         spellings[scene.clubs.key(team.club)][team.club] += 1
     known = {row.id: row.name for row in rows}
     for key in sorted(spellings.keys() & through_teams.keys() - live.keys()):
-        live[key] = club_id = through_teams[key]
-        spelled = _most_printed(spellings[key])
-        evidence = f"its teams have the players of {known[club_id]}"
-        scene.new_aliases.append(
-            Alias(EVERYWHERE, "club", club_key(spelled), str(club_id), "roster", 0.9, f"{spelled}: {evidence}")
-        )
-        scene.identified["clubs", club_id] = ("roster", 0.9, evidence)
+        live[key], is_misspelled = through_teams[key]
+        _note_through_teams(scene, _most_printed(spellings[key]), live[key], known[live[key]], is_misspelled)
     new = sorted(key for key in spellings if key not in live and key not in planned)
     rows_new = [
         {"id": new_id, "name": scene.clubs.name(key) or _most_printed(spellings[key])}
@@ -73,6 +72,19 @@ def plan_clubs(
         scene.identified.setdefault(("clubs", club_id), how)
     _ask_about_similar(scene, {row["name"]: row["id"] for row in rows_new}, known)
     _propose_merges(scene, rows, spellings.keys())
+
+
+def _note_through_teams(scene: Scene, printed: str, club_id: int, name: str, is_misspelled: bool) -> None:
+    """A misspelled club is one from now on; whether a club has another name for good, a person says."""
+    evidence = f"its teams have the players of {name}"
+    scene.identified["clubs", club_id] = ("roster", 0.9, evidence)
+    if is_misspelled:
+        scene.new_aliases.append(
+            Alias(EVERYWHERE, "club", club_key(printed), str(club_id), "roster", 0.9, f"{printed}: {evidence}")
+        )
+    else:
+        candidates = (Candidate(club_id, name, "roster", 0.9, evidence),)
+        scene.reviews.append(Review("club", "renamed", club_key(printed), printed, "", candidates, is_held=False))
 
 
 def _live_clubs(scene: Scene) -> list[sa.Row]:

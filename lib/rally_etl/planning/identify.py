@@ -61,10 +61,12 @@ def identify_teams(scene: Scene, roster: Mapping[TeamKey, TeamName], live: list[
 
 def clubs_through_teams(
     scene: Scene, roster: Mapping[TeamKey, TeamName], found: Mapping[TeamKey, Match], live: list[LiveRow]
-) -> dict[str, int]:
-    """Key of a printed club -> id of the live club that all its identified teams are of.
+) -> dict[str, tuple[int, bool]]:
+    """Key of a printed club -> id of the live club that all its identified teams are of, and whether it is misspelled.
 
-    A team that is new counts against it unless the club's name is nearly the same.
+    Under a name that is nearly the same it is the club misspelled, also for teams that are new. Under another one the
+    club was renamed, if all its teams are identified and none is printed under the club's own name any more; else
+    teams have changed their club.
     """
     club_of = {row.id: row.club_id for row in live}
     names = dict(scene.connection.execute(sa.text("select id, name from public.clubs")).all())
@@ -77,9 +79,10 @@ def clubs_through_teams(
         if len(clubs) != 1:
             continue
         (club_id,) = clubs
-        is_alike = fuzz.ratio(club, scene.clubs.key(names[club_id])) >= NEARLY_THE_CLUB
-        if is_alike or all(found[key].id for key in keys):
-            through[club] = club_id
+        own = scene.clubs.key(names[club_id])
+        is_alike = fuzz.ratio(club, own) >= NEARLY_THE_CLUB
+        if is_alike or (own not in teams and all(found[key].id for key in keys)):
+            through[club] = (club_id, is_alike)
     return through
 
 
