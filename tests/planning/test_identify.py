@@ -74,6 +74,18 @@ def test_a_renamed_team_is_known_by_both_names(loaded: Import):
     assert loaded.changes(run_id).get("match_scores") == (0, 2, 0)
 
 
+def test_an_old_name_over_other_players_is_not_believed(loaded: Import):
+    """Another team takes the name that a renamed one had and left: its players say that it is not the renamed one."""
+    before = team(loaded, "Tennaqua 12")
+    loaded.load(renamed("Tennaqua 12", "Kestrel Hall 12"))
+    scrape = small()
+    scrape["players"] = [each for each in scrape["players"] if each["Team"] != "Tennaqua 12"]
+    scrape["players"] += [player(f"new{n}", "Tennaqua 12") for n in range(4)]
+    loaded.load(scrape)
+    assert team(loaded, "Kestrel Hall 12") == before
+    assert team(loaded, "Tennaqua 12") != before
+
+
 def test_a_rename_is_in_the_history(loaded: Import):
     """The history tells under which names the team was seen, and which run changed it."""
     before = team(loaded, "Tennaqua 12")

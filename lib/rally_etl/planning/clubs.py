@@ -41,8 +41,8 @@ def plan_clubs(
     """Find the clubs of *roster* under any spelling; new ones are planned once for all leagues of the run.
 
     Args:
-        through_teams: key of a club -> id of the live club whose teams its teams are, and whether it is misspelled; asked
-            where live does not have the club.
+        through_teams: key of a club -> id of the live club whose teams its teams are, and whether it is misspelled;
+            asked where live does not have the club.
         planned: club key -> id of clubs that another league of this run plans already; added to.
     """
     rows = _live_clubs(scene)

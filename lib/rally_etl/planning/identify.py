@@ -48,8 +48,14 @@ def identify_teams(scene: Scene, roster: Mapping[TeamKey, TeamName], live: list[
             for key in roster
             if key not in keyed
             and (spelling := team_spelling(key)) in scene.aliases
-            # what evidence alone once said does not hold against two names in one scrape
-            and not (aliases[spelling].strategy == "roster" and scene.aliases[spelling] in claimed)
+            # what evidence alone once said holds neither against two names in one scrape nor against the players
+            and not (
+                aliases[spelling].strategy == "roster"
+                and (
+                    scene.aliases[spelling] in claimed
+                    or _are_strangers(scene, people.get(key), live_people.get(scene.aliases[spelling]))
+                )
+            )
         },
         rejected=_rejected(scene, roster),
     )
@@ -57,6 +63,13 @@ def identify_teams(scene: Scene, roster: Mapping[TeamKey, TeamName], live: list[
         _note(scene, key, roster[key], match, rows)
     _propose_merges(scene, roster, [row for row in live if row.id not in into])
     return found
+
+
+def _are_strangers(scene: Scene, people: frozenset[str] | None, others: frozenset[str] | None) -> bool:
+    """Whether two rosters, both known, have hardly anybody in common."""
+    if not people or not others:
+        return False
+    return len(people & others) / max(len(people), len(others)) < scene.thresholds.roster_doubted
 
 
 def clubs_through_teams(
