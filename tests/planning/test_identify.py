@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rally_etl import planning
+from rally_etl.database.catalog import quote
 from scrapes import APTA, Import, Kinds, player, small, stats
 
 
@@ -137,6 +138,11 @@ def test_an_unknown_team_with_unknown_players_is_new(loaded: Import):
         "select fate, why, row_count from etl.fates where run_id = :run and table_name = 'teams' order by 1", run=run_id
     )
     assert [tuple(row) for row in fates] == [("kept", "exact", 4), ("new", "new", 1)]
+    plan = planning.schemas(run_id)[0]
+    why = loaded.column(
+        f"select evidence from {quote(plan, 'identified')} where table_name = 'teams' and strategy = 'new'"
+    )
+    assert why == ["no live team has this name; named in players, series_stats"]
 
 
 def test_two_live_rows_of_one_team_are_proposed_to_be_merged(loaded: Import):

@@ -59,6 +59,7 @@ def roster_of(scene: Scene, printed: dict[str, Counter[tuple[str, str]]]) -> dic
             name = scene.league.parse_team(team, series or None)
             if name:
                 key = scene.key(name)
+                scene.named_in.setdefault(key, set()).add(kind)
                 roster[key] = min(roster.get(key, name), name, key=lambda each: each.name)
     return roster
 

@@ -85,7 +85,7 @@ class Scene:
     new_aliases: list[Alias] = field(default_factory=list)  # hold once the plan is published
     # (table, id) -> strategy, confidence and evidence of how a live or new row was found
     identified: dict[tuple[str, int], tuple[str, float, str]] = field(default_factory=dict)
-    named_in: dict[TeamKey, set[str]] = field(default_factory=dict)  # kinds of files that name a team
+    named_in: dict[TeamKey, set[str]] = field(default_factory=dict)  # roster kinds that name a team
     held: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def key(self, team: TeamName) -> TeamKey:

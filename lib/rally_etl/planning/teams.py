@@ -81,8 +81,8 @@ def plan_teams(
 
 
 def _wanted(scene: Scene, key: TeamKey, team: TeamName, team_id: int, row: LiveRow | None) -> dict[str, object]:
-    alias = team.series
-    if row and row.alias and scene.league.parse_series(row.alias) not in (team.series, row.series_name):
+    alias, read = team.series, scene.league.parse_series
+    if row and row.alias and read(row.alias) not in (team.series, read(row.series_name) or row.series_name):
         alias = row.alias  # somebody chose it
     return {
         "id": team_id, "club_id": scene.club_ids[key[0]], "series_id": scene.series_ids[team.series],
