@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated, Any
 
 import typer
 
 from rally_etl.errors import UsageError
 
-By = Annotated[str, typer.Option(help="Who asks for it.", metavar="WHO")]
-Reason = Annotated[str, typer.Option(help="Why.", metavar="TEXT")]
+UNSAID = "not said"
+
+By = Annotated[str | None, typer.Option(help="Who asks for it; the user of this machine if not given.", metavar="WHO")]
+Reason = Annotated[str | None, typer.Option(help="Why; goes into the ledger.", metavar="TEXT")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")]
 AsOf = Annotated[
     str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
@@ -22,8 +25,8 @@ def merge(
     row: Annotated[int, typer.Argument(metavar="ID", help="The row that goes.")],
     word: Annotated[str, typer.Argument(metavar="INTO", help="The word INTO.")],
     other: Annotated[int, typer.Argument(metavar="ID", help="The row that stays.")],
-    by: By,
-    reason: Reason,
+    by: By = None,
+    reason: Reason = None,
     dry_run: DryRun = False,
     as_of: AsOf = "",
     as_json: AsJson = False,
@@ -47,8 +50,8 @@ def merge(
 
 def undo(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="As `rally-etl runs` lists it.")],
-    by: By,
-    reason: Reason,
+    by: By = None,
+    reason: Reason = None,
     dry_run: DryRun = False,
     as_of: AsOf = "",
     as_json: AsJson = False,
@@ -65,10 +68,18 @@ def undo(
     _operate({"kind": "undo", "run": run_id} | _signed("an undo", by, reason), dry_run, as_of, as_json)
 
 
-def _signed(what: str, by: str, reason: str) -> dict[str, str]:
-    if not by.strip() or not reason.strip():
+def _signed(what: str, by: str | None, reason: str | None) -> dict[str, str]:
+    by, reason = (_user() if by is None else by).strip(), (UNSAID if reason is None else reason).strip()
+    if not by or not reason:
         raise UsageError(f"{what} needs a name and a reason; nothing was planned\nhint: --by WHO --reason TEXT")
-    return {"by": by.strip(), "reason": reason.strip()}
+    return {"by": by, "reason": reason}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in some containers
+        return UNSAID
 
 
 def _operate(operation: dict[str, Any], dry_run: bool, as_of: str, as_json: bool) -> None:

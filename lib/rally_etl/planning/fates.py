@@ -30,7 +30,7 @@ _MOVED = (
 
 def write_identified(scene: Scene) -> None:
     """Store how the leagues, clubs, series and teams of the scrape were found, one row per live or new row."""
-    scene.identified["leagues", scene.league_id] = ("exact", 1.0, "the league's key")
+    scene.identified.setdefault(("leagues", scene.league_id), ("exact", 1.0, "the league's key"))
     rows = [
         {"table_name": table, "id": row, "strategy": strategy, "confidence": confidence, "evidence": evidence}
         for (table, row), (strategy, confidence, evidence) in scene.identified.items()

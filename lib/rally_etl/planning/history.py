@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import sqlalchemy as sa
 
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
+from rally_etl.planning.temporary import write_temporary
 
 _COLUMNS = ("league_id", "player_id", "series", "date", "end_pti")
 
@@ -59,12 +58,4 @@ def _write_series(scene: Scene) -> None:
         {"league": scene.league.key},
     ).scalars()
     rows = [{"printed": text, "name": name} for text in printed if (name := scene.league.parse_series(text))]
-    scene.connection.execute(sa.text("drop table if exists pg_temp.history_series"))
-    scene.connection.execute(
-        sa.text(
-            "create temporary table history_series on commit drop as"
-            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, name text)"
-        ),
-        {"rows": json.dumps(rows)},
-    )
-    scene.connection.execute(sa.text("analyze history_series"))
+    write_temporary(scene.connection, "history_series", rows, "printed text, name text")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from rally_etl.planning import persons
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.lines import SEATS, tie_lines
 from rally_etl.planning.scene import Scene
@@ -47,8 +46,6 @@ def plan_matches(scene: Scene, orientation: str) -> None:
     for name in ("fixtures", "spellings", "repeated"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
     connection.execute(sa.text("create temporary table repeated (record_hash uuid primary key) on commit drop"))
-    if "players" not in scene.kinds:
-        persons.write_person_aliases(scene)
     lines = _lines_sql(scene, orientation)
     table = scene.catalog["match_scores"]
     _write_fixtures(scene)

@@ -16,6 +16,7 @@ from rally_etl.planning import side_evidence
 from rally_etl.planning.readings import Readings
 from rally_etl.planning.sides import Fixtures, Pair, Side, in_doubt, settle
 from rally_etl.planning.sql import read
+from rally_etl.planning.temporary import write_temporary
 
 if TYPE_CHECKING:
     from rally_etl.identity.spelling import TeamKey
@@ -195,11 +196,4 @@ def write_live_names(scene: Scene, table: str, *columns: str) -> None:
         team = scene.league.parse_team(printed) if printed else None
         if team and (known := scene.teams.get(scene.key(team))):
             found.append({"printed": printed, "team_id": known.id})
-    scene.connection.execute(sa.text("drop table if exists pg_temp.live_names"))
-    scene.connection.execute(
-        sa.text(
-            "create temporary table live_names on commit drop as"
-            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, team_id integer)"
-        ),
-        {"rows": json.dumps(found)},
-    )
+    write_temporary(scene.connection, "live_names", found, "printed text, team_id integer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from rally_etl.identity.aliases import redirected_ids
 from rally_etl.planning.clubs import with_recorded_aliases
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.sql import read
+from rally_etl.planning.temporary import write_temporary
 
 if TYPE_CHECKING:
     from rally_etl.database.catalog import Table
@@ -77,15 +77,6 @@ class _Work:
 
     def execute(self, sql: str, **binds: object) -> sa.CursorResult:
         return self.connection.execute(sa.text(sql), {"league_id": self.league_id} | binds)
-
-    def write(self, table: str, rows: list[dict[str, object]], shape: str) -> None:
-        """Fill a temporary table with rows that were worked out here."""
-        self.execute(
-            f"create temporary table {table} on commit drop as"
-            f" select * from jsonb_to_recordset(cast(:rows as jsonb)) as r({shape})",
-            rows=json.dumps(rows),
-        )
-        self.execute(f"analyze {table}")
 
 
 def plan_normalise(
@@ -154,7 +145,7 @@ def _series(work: _Work) -> None:
             continue
         shown = name if row.display_name == row.name else row.display_name
         rows.append({"id": row.id, "name": name, "display_name": shown})
-    work.write("respelled_series", rows, "id integer, name text, display_name text")
+    write_temporary(work.connection, "respelled_series", rows, "id integer, name text, display_name text")
     for row in _plan(work, "series", MERGE.format("series")):
         work.series[row.id] = row.name
 
@@ -189,7 +180,9 @@ def _teams(work: _Work) -> None:
         if (name, alias) != (row.team_name, row.team_alias):
             shown = name if row.display_name == row.team_name else row.display_name
             rows.append({"id": row.id, "team_name": name, "display_name": shown, "team_alias": alias})
-    work.write("respelled_teams", rows, "id integer, team_name text, display_name text, team_alias text")
+    write_temporary(
+        work.connection, "respelled_teams", rows, "id integer, team_name text, display_name text, team_alias text"
+    )
     for row in _plan(work, "teams", MERGE.format("team")):
         _, series, key = work.teams[row.id]
         work.teams[row.id] = (row.team_name, series, key)
@@ -217,7 +210,7 @@ def _spellings_of_series(work: _Work) -> None:
         else:
             spellings[row.printed, row.series_id] = own
     rows = [{"printed": printed, "series_id": series, "name": name} for (printed, series), name in spellings.items()]
-    work.write("series_spellings", rows, "printed text, series_id integer, name text")
+    write_temporary(work.connection, "series_spellings", rows, "printed text, series_id integer, name text")
     work.execute(
         "create temporary table respelled_player_history on commit drop as select l.id, s.name as series"
         " from public.player_history as l join series_spellings as s on s.printed = l.series and s.series_id = 0"
@@ -229,7 +222,7 @@ def _spellings_of_series(work: _Work) -> None:
 def _spellings_of_teams(work: _Work) -> None:
     """Printed team names of linked rows that are the same team as their link, in another spelling."""
     names = [{"id": team, "name": name} for team, (name, _, _) in work.teams.items()]
-    work.write("own_names", names, "id integer, name text")
+    write_temporary(work.connection, "own_names", names, "id integer, name text")
     work.execute(read("printed_teams"))
     spellings: dict[tuple[str, int], str] = {}
     for row in work.execute("select table_name, printed, team_id, row_count from printed_teams"):
@@ -242,7 +235,7 @@ def _spellings_of_teams(work: _Work) -> None:
         else:
             spellings[row.printed, row.team_id] = name
     rows = [{"printed": printed, "team_id": team, "name": name} for (printed, team), name in spellings.items()]
-    work.write("team_spellings", rows, "printed text, team_id integer, name text")
+    write_temporary(work.connection, "team_spellings", rows, "printed text, team_id integer, name text")
 
 
 def _plan(work: _Work, table: str, reason: str) -> list[sa.Row]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import sqlalchemy as sa
 
 from rally_etl.planning import names
 from rally_etl.planning.compare import Wanted, plan_changes
 from rally_etl.planning.scene import Scene
 from rally_etl.planning.sql import read
+from rally_etl.planning.temporary import write_temporary
 
 _COLUMNS = (
     "league_id", "match_date", "match_time", "home_team", "away_team", "home_team_id", "away_team_id", "location",
@@ -25,7 +24,7 @@ def plan_schedule(scene: Scene) -> None:
     The location is spelled as the club's own name where it is known: the application joins on it exactly.
     """
     connection, binds = scene.connection, {"league": scene.league.key, "league_id": scene.league_id}
-    for name in ("places", "scheduled", "meetings"):
+    for name in ("scheduled", "meetings"):
         connection.execute(sa.text(f"drop table if exists pg_temp.{name}"))
     _write_places(scene)
     names.write_live_names(scene, "schedule", "home_team", "away_team")
@@ -56,10 +55,4 @@ def _write_places(scene: Scene) -> None:
         {"league": scene.league.key},
     ).scalars()
     rows = [{"printed": place, "name": known[key]} for place in printed if (key := scene.clubs.key(place)) in known]
-    connection.execute(
-        sa.text(
-            "create temporary table places on commit drop as"
-            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(printed text, name text)"
-        ),
-        {"rows": json.dumps(rows)},
-    )
+    write_temporary(connection, "places", rows, "printed text, name text")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from rally_etl.planning.sides import Fixtures, Pair, Played, Side
 from rally_etl.planning.sql import read
+from rally_etl.planning.temporary import write_temporary
 
 if TYPE_CHECKING:
     from rally_etl.planning.readings import Readings, Team
@@ -90,12 +91,5 @@ def _write_pairs(scene: Scene, pairs: Sequence[Pair]) -> None:
         shared = {"pair": place, "series": pair.names[0].series}
         rows.append(shared | {"home": first, "away": second, "is_turned": False})
         rows.append(shared | {"home": second, "away": first, "is_turned": True})
-    scene.connection.execute(sa.text("drop table if exists pg_temp.doubtful_pairs"))
-    scene.connection.execute(
-        sa.text(
-            "create temporary table doubtful_pairs on commit drop as select * from jsonb_to_recordset("
-            "cast(:rows as jsonb)) as r(pair integer, home text, away text, series text, is_turned boolean)"
-        ),
-        {"rows": json.dumps(rows)},
-    )
-    scene.connection.execute(sa.text("analyze doubtful_pairs"))
+    shape = "pair integer, home text, away text, series text, is_turned boolean"
+    write_temporary(scene.connection, "doubtful_pairs", rows, shape)

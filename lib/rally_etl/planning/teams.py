@@ -26,6 +26,7 @@ def plan_league(scene: Scene, canonical: dict[str, str | None]) -> None:
         scene.league_id = found[0].id
         return
     scene.league_id = scene.new_ids("leagues", 1)[0]
+    scene.identified["leagues", scene.league_id] = ("new", 1.0, "no live league has this key")
     row = {"id": scene.league_id, "league_id": league.key, "league_name": league.name, "league_url": league.url}
     scene.plan("leagues", [row], dict.fromkeys(row, "text") | {"id": "integer"})
 
