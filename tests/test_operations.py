@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY
-from rally_etl import runs
+from rally_etl import leftovers, runs
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
 from rally_etl.sample import season
@@ -182,7 +182,7 @@ def test_sessions_of_a_killed_stage_are_ended(engine, settings):
     with left.connect() as writer, reading.connect() as reader:
         writer.execute(sa.text("lock table public.teams in access exclusive mode"))
         reader.execute(sa.text("select count(*) from public.players"))
-        done = threading.Thread(target=runs._tidy, args=(engine,))
+        done = threading.Thread(target=leftovers.tidy, args=(engine,))
         done.start()
         done.join(timeout=30)
 

@@ -28,7 +28,7 @@ DECISION_OF = {"error": NO_GO, "hold": HOLD, "warn": GO}
 SHOWN_TEXTS = 8
 
 _TEXT_KEYS = ("name", "stage", "measure", "comparison", "severity", "why", "message")
-_KEYS = {*_TEXT_KEYS, "scope", "threshold", "threshold_measure", "leagues"}
+_KEYS = {*_TEXT_KEYS, "scope", "threshold", "threshold_measure", "leagues", "imports_only"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Rule:
     threshold: float | None = None
     threshold_measure: str | None = None
     leagues: dict[str, float] = field(default_factory=dict)
+    imports_only: bool = False  # a repair is what mends it, and is not stopped by it
 
 
 class _Unusable(Exception):
@@ -70,6 +71,7 @@ def decide(
             sa.text("select league from etl.run_leagues where run_id = :run_id order by league"), binds
         ).all()
         rows = connection.execute(sa.text("select stage, status from etl.stages where run_id = :run_id"), binds).all()
+        is_import = _is_import(connection, run_id)
     statuses = {row.stage: row.status for row in rows}
     try:
         rules = read_rules(settings.params_dir / "gate.yaml")
@@ -77,9 +79,47 @@ def decide(
         reason = _reason("rules_are_readable", "gate", " ".join(str(error).splitlines()))
         decided = {league: _decided([reason]) for league in leagues or [RUN]}
     else:
-        decided = judge(rules, evidence, leagues, run_id=run_id, statuses=statuses)
+        decided = judge(_due(rules, is_import), evidence, leagues, run_id=run_id, statuses=statuses)
     _write(engine, run_id, decided)
     return decided
+
+
+def refuse(
+    engine: sa.Engine, settings: Settings, run_id: str, stage: str, document: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """Judge one stage as soon as it is sealed, so that nothing is read into a database that is not safe.
+
+    Returns:
+        league -> the reasons that make it NO-GO, for every league if any has one; empty when the run may go on. What
+        is wrong with the rules or the evidence itself is left to `decide`.
+    """
+    with engine.connect() as connection:
+        sql = "select league from etl.run_leagues where run_id = :run_id order by league"
+        leagues = connection.scalars(sa.text(sql), {"run_id": run_id}).all()
+        is_import = _is_import(connection, run_id)
+    try:
+        rules = [rule for rule in _due(read_rules(settings.params_dir / "gate.yaml"), is_import) if rule.stage == stage]
+    except UsageError:
+        return {}
+    if document_fault(document, stage, run_id, leagues):
+        return {}
+    documents = {stage: document["leagues"]}
+    found = {league: _rule_reasons(rules, documents, league) for league in leagues}
+    errors = {league: [each for each in reasons if each["severity"] == "error"] for league, reasons in found.items()}
+    if not all(errors.values()):  # one league's own fault does not stop the others
+        return {}
+    _write(engine, run_id, {league: _decided(found[league]) for league in leagues})
+    return {league: _decided(found[league])["reasons"] for league in leagues}
+
+
+def _is_import(connection: sa.Connection, run_id: str) -> bool:
+    sql = "select operation is null from etl.runs where run_id = :run_id"
+    return connection.scalar(sa.text(sql), {"run_id": run_id}) is not False
+
+
+def _due(rules: Sequence[Rule], is_import: bool) -> list[Rule]:
+    """The rules that count for a run: those about imports alone do not count for a repair."""
+    return [rule for rule in rules if is_import or not rule.imports_only]
 
 
 def judge(
@@ -197,6 +237,8 @@ def _rule(entry: Any) -> Rule:
         raise ValueError("`leagues` is no list of league keys with thresholds")
     if not all(_is_number(number) for number in [*numbers, *leagues.values()]):
         raise ValueError("a threshold is no finite number")
+    if not isinstance(entry.get("imports_only", False), bool):
+        raise ValueError("`imports_only` is neither true nor false")
     rule = Rule(**entry)
     try:
         _message(rule, "LEAGUE", 1, 1, ["detail"])

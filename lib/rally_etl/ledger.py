@@ -1,9 +1,13 @@
-"""What a run writes into its ledger besides its rows: decisions, states, approvals, and the run as one document."""
+"""What a run writes into its ledger besides its rows: begin, decisions, states, approvals, and the run's document."""
 
 from __future__ import annotations
 
 import json
 import platform
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +15,7 @@ import sqlalchemy as sa
 
 from rally_etl import __version__
 from rally_etl.database.catalog import IMPORTED
+from rally_etl.database.engine import clean_message
 from rally_etl.errors import UsageError
 from rally_etl.planning.headlines import headlines
 from rally_etl.planning.schema import OPERATIONS
@@ -273,3 +278,57 @@ def _rows(engine: sa.Engine, sql: str, **binds: Any) -> list[sa.Row]:
 def _write(engine: sa.Engine, sql: str, **binds: Any) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text(sql), binds)
+
+
+def start_run(
+    engine: sa.Engine,
+    source: str,
+    as_of: date,
+    dry_run: bool,
+    leagues: Iterable[str],
+    operation: Mapping[str, Any] | None = None,
+) -> str:
+    """Enter a run that begins, with the leagues it has to account for; answer its id.
+
+    Args:
+        source: the scrape folder, or in a few words what is done without one.
+    """
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid, operation)"
+                " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid(),"
+                " cast(:operation as jsonb))"
+            ),
+            {
+                "run": run_id,
+                "source": source,
+                "as_of": as_of,
+                "dry_run": dry_run,
+                "versions": versions(),
+                "operation": json.dumps(operation) if operation else None,
+            },
+        )
+        connection.execute(
+            sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
+            [{"run": run_id, "league": league} for league in leagues],
+        )
+    return run_id
+
+
+@contextmanager
+def closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
+    """Enter a run that stops with an exception as failed; the exception goes on."""
+    try:
+        yield
+    except BaseException as error:
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
+                    " error = :error where run_id = :run and status = 'running'"
+                ),
+                {"run": run_id, "error": f"{type(error).__name__}: {clean_message(error)}"},
+            )
+        raise

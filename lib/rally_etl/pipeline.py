@@ -79,6 +79,7 @@ def run_stages(
     run_id: str,
     stages: Sequence[str] = STAGES,
     on_event: Callable[[StageEvent], None] | None = None,
+    refuse: Callable[[str], str | None] | None = None,
 ) -> list[StageResult]:
     """Execute the notebooks of a run into `reports/<run_id>/` and write their status to `etl.stages`.
 
@@ -88,11 +89,13 @@ def run_stages(
 
     Args:
         on_event: called when a stage starts and when it ends.
+        refuse: called with each stage that is complete; a text says why the others are skipped.
 
     Raises:
         UsageError: a notebook is missing, or does not declare exactly the parameters that a run passes.
     """
     tell = on_event or (lambda event: None)
+    refusal: str | None = None
     for stage in stages:
         check_parameters(settings.notebooks_dir / f"{notebook_name(stage, stages)}.ipynb")
     folder = settings.reports_dir / run_id
@@ -107,8 +110,8 @@ def run_stages(
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="html") as pool:
             for ordinal, stage in enumerate(stages, start=1):
-                if results and results[-1].status != "completed":
-                    results.append(_skip(engine, run_id, ordinal, stage, after=results[-1]))
+                if refusal or (results and results[-1].status != "completed"):
+                    results.append(_skip(engine, run_id, ordinal, stage, after=results[-1], because=refusal))
                 else:
                     # one stage ahead: the next kernel imports its libraries while this notebook runs
                     for name in stages[ordinal - 1 : ordinal + 1]:
@@ -120,6 +123,8 @@ def run_stages(
                     result = _run_one(workers[stage], job, settings, stage, ordinal, run_id, scrub, folder)
                     _write_status(engine, run_id, stage, result.status, result.error)
                     results.append(result)
+                    if refuse and result.status == "completed":
+                        refusal = refuse(stage)
                     if result.notebook:
                         pages[stage] = pool.submit(executed.write_html, result.notebook, run_id=run_id)
                 tell(_event(results[-1]))
@@ -305,10 +310,13 @@ def _with_page(result: StageResult, page: Future | None) -> StageResult:
     return replace(result, error=f"{result.error}; {note}" if result.error else note)
 
 
-def _skip(engine: sa.Engine, run_id: str, ordinal: int, stage: str, *, after: StageResult) -> StageResult:
-    error = after.error if after.status == "skipped" else f"stage {after.stage} {after.status.replace('_', ' ')}"
-    _write_status(engine, run_id, stage, "skipped", error)
-    return StageResult(stage=stage, ordinal=ordinal, status="skipped", error=error)
+def _skip(
+    engine: sa.Engine, run_id: str, ordinal: int, stage: str, *, after: StageResult, because: str | None
+) -> StageResult:
+    if not because:
+        because = after.error if after.status == "skipped" else f"stage {after.stage} {after.status.replace('_', ' ')}"
+    _write_status(engine, run_id, stage, "skipped", because)
+    return StageResult(stage=stage, ordinal=ordinal, status="skipped", error=because)
 
 
 def _write_pending(engine: sa.Engine, run_id: str, stages: Sequence[str]) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,18 +11,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, naming, pipeline, planning
+from rally_etl import gate, ledger, naming, pipeline, planning, scraps
 from rally_etl.checks import audit
 from rally_etl.database.engine import clean_message, connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
 from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
+from rally_etl.leftovers import tidy
+from rally_etl.operations import KINDS
 from rally_etl.planning import operations
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 
-KEPT_PLANS = 20
-ENDING_S = 10  # seconds a session of a dead run may take to end
 EXIT_CODES = {"GO": 0, "HOLD": 4, "NO-GO": 3}
 Tell = Callable[[str, str], None]
 
@@ -68,13 +65,13 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
     engine = connect(settings)
     init(engine)
     with run_lock(engine, order.wait_s):
-        _tidy(engine)
+        tidy(engine)
         source = os.path.relpath(order.source.resolve(), settings.root)
-        run_id = _start(engine, source, order.as_of, order.dry_run, scrape.leagues)
+        run_id = ledger.start_run(engine, source, order.as_of, order.dry_run, scrape.leagues)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
         if scrape.ignored:
             tell("run", f"not read: {', '.join(scrape.ignored)}")
-        return _go_through(engine, settings, run_id, order.dry_run, tell)
+        return go_through(engine, settings, run_id, order.dry_run, tell)
 
 
 def operate(
@@ -104,28 +101,48 @@ def operate(
     engine = connect(settings)
     init(engine)
     with run_lock(engine):
-        _tidy(engine)
-        keys = list(leagues) or operations.leagues_of(engine, settings, operation)
-        operations.rehearse(engine, settings, operation, keys)
-        source, day = operations.told(operation), as_of or datetime.now(UTC).date()
-        run_id = _start(engine, source, day, dry_run, keys, operation)
+        tidy(engine)
+        keys = list(leagues) or operations.leagues_of(engine, settings, operation, KINDS)
+        operations.rehearse(engine, settings, operation, keys, KINDS)
+        source, day = KINDS[operation["kind"]].told(operation), as_of or datetime.now(UTC).date()
+        run_id = ledger.start_run(engine, source, day, dry_run, keys, operation)
         tell("run", f"{run_id}  {source}  {', '.join(keys)}")
-        return _go_through(engine, settings, run_id, dry_run, tell)
+        return go_through(engine, settings, run_id, dry_run, tell)
 
 
-def _go_through(engine: sa.Engine, settings: Settings, run_id: str, dry_run: bool, tell: Tell) -> dict[str, Any]:
+def go_through(engine: sa.Engine, settings: Settings, run_id: str, dry_run: bool, tell: Tell) -> dict[str, Any]:
     """Notebooks, decision, publish and report of a run that has begun."""
-    with _closed_whatever_happens(engine, run_id):
+    with ledger.closed_whatever_happens(engine, run_id):
+        refused: dict[str, list[dict[str, Any]]] = {}
         results = pipeline.run_stages(
-            engine, settings, run_id, on_event=lambda event: _tell_stage(engine, run_id, event, tell)
+            engine,
+            settings,
+            run_id,
+            on_event=lambda event: _tell_stage(engine, run_id, event, tell),
+            refuse=lambda stage: _refuse(engine, settings, run_id, stage, refused),
         )
-        outcomes = _decided(engine, settings, run_id, results)
+        outcomes = (
+            {league: Outcome("NO-GO", reasons) for league, reasons in refused.items()}
+            if refused
+            else _decided(engine, settings, run_id, results)
+        )
         for together in _transactions(engine, run_id, outcomes):
             if not dry_run and all(outcome.decision == "GO" for outcome in together.values()):
                 _publish(engine, settings, run_id, together)
             for league, outcome in together.items():
                 tell(league, _sentence(outcome, dry_run))
-        return _finish(engine, settings, run_id, outcomes, dry_run)
+        return finish(engine, settings, run_id, outcomes, dry_run)
+
+
+def _refuse(
+    engine: sa.Engine, settings: Settings, run_id: str, stage: str, refused: dict[str, list[dict[str, Any]]]
+) -> str | None:
+    """Why the run ends after its baseline, with the reasons per league in *refused*; None when it goes on."""
+    if stage != "baseline":
+        return None
+    path = settings.reports_dir / run_id / f"{pipeline.notebook_name(stage)}.ipynb"
+    refused |= gate.refuse(engine, settings, run_id, stage, scraps.read(path, stage=stage, run_id=run_id))
+    return "the database is not safe to import into; nothing was read" if refused else None
 
 
 def _transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> list[dict[str, Outcome]]:
@@ -183,104 +200,7 @@ def approve(
             _publish(engine, settings, run_id, together)
             for league, outcome in together.items():
                 tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
-        return _finish(engine, settings, run_id, outcomes, dry_run=False)
-
-
-def _tidy(engine: sa.Engine) -> None:
-    """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive."""
-    with engine.begin() as connection:
-        connection.execute(_END_SESSIONS, {"names": [f"rally-etl {stage}" for stage in pipeline.STAGES]})
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
-                " decision = 'NO-GO', error = 'ended without a result: the process or the machine was stopped'"
-                " where status = 'running'"
-            )
-        )
-        keep = set(
-            connection.execute(
-                sa.text(
-                    "(select run_id from etl.runs order by started_at desc limit :n) union"
-                    " (select run_id from etl.runs where operation is not null and exists ("
-                    "   select from etl.run_leagues as l where l.run_id = runs.run_id and l.published_at is not null)"
-                    "  order by started_at desc limit :n)"
-                ),
-                {"n": KEPT_PLANS},
-            ).scalars()
-        )
-        kept_plans = {planning.schemas(run_id)[0] for run_id in keep}
-        found = connection.execute(
-            sa.text(r"select nspname from pg_namespace where nspname like 'plan\_2%' or nspname like 'candidate\_2%'")
-        ).scalars()
-        for name in found:
-            if name not in kept_plans:  # a candidate never outlives the run after it: its views would bind live columns
-                connection.execute(sa.text(f'drop schema "{name}" cascade'))
-
-
-_END_SESSIONS = sa.text(
-    f"""
-    select pg_terminate_backend(a.pid, {1000 * ENDING_S})
-    from pg_stat_activity as a
-    where
-        a.datname = current_database() and a.pid <> pg_backend_pid() and a.application_name = any(:names)
-        and (
-            a.backend_xid is not null
-            or exists (
-                select from pg_locks as l
-                where l.pid = a.pid and l.locktype = 'relation' and l.mode <> 'AccessShareLock'))
-    """
-)
-"""Ends sessions that a killed stage has left and waits for it: a transaction that writes would hold its locks into the
-next run. A notebook that somebody has open only reads."""
-
-
-def _start(
-    engine: sa.Engine,
-    source: str,
-    as_of: date,
-    dry_run: bool,
-    leagues: Iterable[str],
-    operation: Mapping[str, Any] | None = None,
-) -> str:
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "insert into etl.runs (run_id, source, as_of, dry_run, versions, backend_pid, operation)"
-                " values (:run, :source, :as_of, :dry_run, cast(:versions as jsonb), pg_backend_pid(),"
-                " cast(:operation as jsonb))"
-            ),
-            {
-                "run": run_id,
-                "source": source,
-                "as_of": as_of,
-                "dry_run": dry_run,
-                "versions": ledger.versions(),
-                "operation": json.dumps(operation) if operation else None,
-            },
-        )
-        connection.execute(
-            sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
-            [{"run": run_id, "league": league} for league in leagues],
-        )
-    return run_id
-
-
-@contextmanager
-def _closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        with engine.begin() as connection:
-            connection.execute(
-                sa.text(
-                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
-                    " error = :error where run_id = :run and status = 'running'"
-                ),
-                {"run": run_id, "error": f"{type(error).__name__}: {clean_message(error)}"},
-            )
-        raise
+        return finish(engine, settings, run_id, outcomes, dry_run=False)
 
 
 def _decided(
@@ -344,7 +264,7 @@ def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> Non
             ledger.set_state(engine, run_id, league, "verified")
 
 
-def _finish(
+def finish(
     engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool
 ) -> dict[str, Any]:
     """Write the outcome to the ledger and the report; answer the run's document."""

@@ -152,9 +152,10 @@ class Book:
     def plan(self) -> Table | Note:
         """Compare with live rows and make the plan; show its size per league and table."""
         if self.active:
+            from rally_etl.operations import KINDS
             from rally_etl.planning import make_plan
 
-            make_plan(self.engine, self.settings, self.run_id)
+            make_plan(self.engine, self.settings, self.run_id, kinds=KINDS)
         rows = self.of_run(recorded.plan_rows)
         return Table(rows, title="Planned changes (rows)", empty="The plan is not made yet.")
 

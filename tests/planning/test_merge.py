@@ -74,7 +74,7 @@ def plan(importing: Import, operation: dict[str, Any]) -> str:
         "insert into etl.runs (run_id, source, as_of, operation)"
         " values (:run, :source, '2025-10-01', cast(:operation as jsonb))",
         run=run_id,
-        source=operations.told(operation),
+        source=operations.KINDS[operation["kind"]].told(operation),
         operation=json.dumps(operation),
     )
     for league in operations.leagues_of(importing.engine, importing.settings, operation):

@@ -72,7 +72,7 @@ def show(
     from rally_etl.commands.terminal import Terminal, print_json
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init
-    from rally_etl.runs import KEPT_PLANS
+    from rally_etl.leftovers import KEPT_PLANS
     from rally_etl.settings import Settings
 
     settings = Settings.from_env()

@@ -52,7 +52,13 @@ _COLUMNS = sa.text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One column that points at one column of an imported table; `rows` limits it to some rows of its table."""
+    """One column that points at one column of an imported table; `rows` limits it to some rows of its table.
+
+    Attributes:
+        how: ``id`` (an id, or a person's printed id), ``name`` (the text of a name), ``names`` (names within JSON).
+        is_fixed: the application never writes the column again once the row is there: a change is somebody's repair.
+        is_required: NULL there is a row that has lost what it is about.
+    """
 
     table: str
     column: str
@@ -60,6 +66,9 @@ class Reference:
     target_column: str
     is_hard: bool
     rows: str | None = None
+    how: str = "id"
+    is_fixed: bool = False
+    is_required: bool = False
 
     @property
     def name(self) -> str:

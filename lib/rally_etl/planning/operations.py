@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,16 +25,38 @@ def of_run(connection: sa.Connection, run_id: str) -> dict[str, Any] | None:
     return connection.scalar(sa.text("select operation from etl.runs where run_id = :run"), {"run": run_id})
 
 
-def told(operation: Mapping[str, Any]) -> str:
-    """An operation in a few words, which stand where an import has its scrape folder."""
-    if operation["kind"] == "merge":
-        return merge.told(operation)
-    if operation["kind"] == "undo":
-        return f"undo {operation['run']}"
-    return f"{operation['kind']} {operation['league']}"
+Held = Mapping[tuple[str, str, str], int]
+"""(table, reason, what) -> rows that stay as they are, for the run's report."""
 
 
-def leagues_of(engine: sa.Engine, settings: Settings, operation: Mapping[str, Any]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What planning an operation answers. ``touched``: user tables that the plan has tables for, by name."""
+
+    touched: dict[str, Table] = field(default_factory=dict)
+    held: Held = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of operation.
+
+    Attributes:
+        told: the operation in a few words, which stand where an import has its scrape folder.
+        leagues_of: (connection, leagues, operation) -> keys of the leagues it concerns; none means all.
+        plan: (connection, catalog, settings, run_id, operation, keys) writes the plan; the plan's schema comes first
+            in ``search_path``. Raises UsageError where it cannot be done.
+    """
+
+    told: Callable[[Mapping[str, Any]], str]
+    leagues_of: Callable[[sa.Connection, naming.Leagues, Mapping[str, Any]], list[str]]
+    plan: Callable[..., Planned]
+
+
+Kinds = Mapping[str, Kind]
+
+
+def leagues_of(engine: sa.Engine, settings: Settings, operation: Mapping[str, Any], kinds: Kinds) -> list[str]:
     """Keys of the leagues that an operation concerns.
 
     Raises:
@@ -41,12 +64,7 @@ def leagues_of(engine: sa.Engine, settings: Settings, operation: Mapping[str, An
     """
     leagues = naming.load_leagues(settings.params_dir)
     with engine.connect() as connection:
-        if operation["kind"] == "merge":
-            keys = merge.leagues_of(connection, leagues, operation)
-        elif operation["kind"] == "undo":
-            keys = undo.leagues_of(connection, operation)
-        else:
-            keys = [leagues.canonical(operation["league"]) or operation["league"]]
+        keys = kinds[operation["kind"]].leagues_of(connection, leagues, operation)
         known = connection.scalars(sa.text("select league_id from public.leagues order by 1")).all()
     if not known:
         raise UsageError("the database holds no league; nothing was planned\nhint: import a scrape first")
@@ -59,6 +77,7 @@ def plan_operation(
     settings: Settings,
     run_id: str,
     operation: Mapping[str, Any],
+    kinds: Kinds,
     keys: list[str] | None = None,
 ) -> dict[str, Table]:
     """Write the plan of an operation; every row of it concerns all leagues of the run, which are published together.
@@ -77,19 +96,14 @@ def plan_operation(
     if keys is None:
         sql = "select league from etl.run_leagues where run_id = :run order by league"
         keys = list(connection.scalars(sa.text(sql), {"run": run_id}))
-    if operation["kind"] == "merge":
-        return merge.plan_merge(connection, catalog, settings, run_id, operation, keys)
-    if operation["kind"] == "undo":
-        touched, held = undo.plan_undo(connection, catalog, settings, run_id, operation, keys)
-        _hold(connection, run_id, keys[0], held)
-        return touched
-    if operation["kind"] == "normalise":
-        _hold(connection, run_id, keys[0], normalise.plan_normalise(connection, catalog, settings, run_id, operation))
-        return {}
-    raise UsageError(f"no run does {operation['kind']!r}; nothing was planned\nhint: merge, undo or normalise")
+    if operation["kind"] not in kinds:
+        raise UsageError(f"no run does {operation['kind']!r}; nothing was planned\nhint: {', '.join(kinds)}")
+    planned = kinds[operation["kind"]].plan(connection, catalog, settings, run_id, operation, keys)
+    _hold(connection, run_id, keys[0], planned.held)
+    return planned.touched
 
 
-def _hold(connection: sa.Connection, run_id: str, league: str, held: Mapping[tuple[str, str, str], int]) -> None:
+def _hold(connection: sa.Connection, run_id: str, league: str, held: Held) -> None:
     """Note what stays as it is, and why, for the run's report."""
     if held and run_id != REHEARSAL:
         connection.execute(
@@ -104,7 +118,9 @@ def _hold(connection: sa.Connection, run_id: str, league: str, held: Mapping[tup
         )
 
 
-def rehearse(engine: sa.Engine, settings: Settings, operation: Mapping[str, Any], keys: list[str]) -> None:
+def rehearse(
+    engine: sa.Engine, settings: Settings, operation: Mapping[str, Any], keys: list[str], kinds: Kinds
+) -> None:
     """Plan an operation and forget the plan, so that what cannot be done is said before a run begins.
 
     Raises:
@@ -116,5 +132,33 @@ def rehearse(engine: sa.Engine, settings: Settings, operation: Mapping[str, Any]
         plan = quote(schema.schemas(REHEARSAL)[0])
         connection.execute(sa.text(PLAN_TABLES.format(plan=plan)))
         connection.execute(sa.text(f"set local search_path = {plan}, pg_temp"))
-        plan_operation(connection, catalog, settings, REHEARSAL, operation, keys)
+        plan_operation(connection, catalog, settings, REHEARSAL, operation, kinds, keys)
         transaction.rollback()
+
+
+def _merge(*arguments: Any) -> Planned:
+    return Planned(merge.plan_merge(*arguments))
+
+
+def _undo(*arguments: Any) -> Planned:
+    return Planned(*undo.plan_undo(*arguments))
+
+
+def _normalise(*arguments: Any) -> Planned:
+    return Planned(held=normalise.plan_normalise(*arguments[:-1]))
+
+
+def _league_of(_connection: sa.Connection, leagues: naming.Leagues, operation: Mapping[str, Any]) -> list[str]:
+    return [leagues.canonical(operation["league"]) or operation["league"]]
+
+
+KINDS: Kinds = {
+    "merge": Kind(merge.told, merge.leagues_of, _merge),
+    "undo": Kind(
+        lambda operation: f"undo {operation['run']}",
+        lambda connection, _leagues, operation: undo.leagues_of(connection, operation),
+        _undo,
+    ),
+    "normalise": Kind(lambda operation: f"normalise {operation['league']}", _league_of, _normalise),
+}
+"""What planning itself can do without a scrape; `rally_etl.operations` has all there is."""

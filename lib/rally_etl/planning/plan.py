@@ -39,12 +39,19 @@ if TYPE_CHECKING:
 
 
 def make_plan(
-    engine: sa.Engine, settings: Settings, run_id: str, on_table: Callable[[str], None] | None = None
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    on_table: Callable[[str], None] | None = None,
+    kinds: operations.Kinds = operations.KINDS,
 ) -> None:
     """Plan every league of the run from its staged rows, in one transaction and from one state of live.
 
     Writes the schemas ``plan_<run>`` and ``candidate_<run>``, ``etl.held_rows``, and counts and hash of each league's
     plan into ``etl.run_leagues``.
+
+    Args:
+        kinds: what a run without a scrape may be.
 
     Raises:
         RallyEtlError: the database lacks a table that every import needs.
@@ -64,7 +71,7 @@ def make_plan(
         files = _usable_files(connection, run_id)
         known = {row.league_id: leagues.canonical(row.league_id) for row in _live_leagues(connection)}
         if operation := operations.of_run(connection, run_id):
-            catalog |= operations.plan_operation(connection, catalog, settings, run_id, operation)
+            catalog |= operations.plan_operation(connection, catalog, settings, run_id, operation, kinds)
             _finish(connection, run_id, catalog)
             for row in _live_leagues(connection):
                 if (key := known[row.league_id] or row.league_id) in files:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
+from rally_etl.planning.operations import Kind
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.identity import is_same_thing
 
+KINDS: dict[str, Kind] = {}
+"""What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made."""
+
 __all__ = [
+    "KINDS",
     "Reference",
     "ReferenceParams",
     "find_references",
