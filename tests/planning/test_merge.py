@@ -77,7 +77,7 @@ def plan(importing: Import, operation: dict[str, Any]) -> str:
         source=operations.KINDS[operation["kind"]].told(operation),
         operation=json.dumps(operation),
     )
-    for league in operations.leagues_of(importing.engine, importing.settings, operation):
+    for league in operations.leagues_of(importing.engine, importing.settings, operation, operations.KINDS):
         importing.write(
             "insert into etl.run_leagues (run_id, league) values (:run, :league)", run=run_id, league=league
         )
