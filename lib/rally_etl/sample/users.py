@@ -18,7 +18,8 @@ TEAMS = (
 )
 USERS_PER_TEAM = 3
 # The made-up addresses tell that the sample is there already.
-MAIL = "{team}.{number}@sample.example"
+DOMAIN = "sample.example"
+MAIL = "{team}.{number}@" + DOMAIN
 PASSWORD_HASH = "!"  # nobody can log in with it
 
 Insert = Callable[..., "int | None"]
