@@ -96,7 +96,15 @@ def measured(engine: sa.Engine, settings: Settings, league: str = "SAMPLE") -> d
 
 
 NOTHING = dict.fromkeys(
-    ("references_lost", "references_moved", "references_renamed", "user_rows_changed", "pages_worse"), 0
+    (
+        "references_lost",
+        "references_moved",
+        "references_renamed",
+        "user_rows_changed",
+        "hand_kept_changed",
+        "pages_worse",
+    ),
+    0,
 )
 
 

@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from rally_etl.database.catalog import IMPORTED
-from rally_etl.errors import UsageError
+from rally_etl.database.reference_params import PRACTICE_ROWS, Reference, ReferenceParams, read_reference_params
 
-PRACTICE_ROWS = "practice_rows"
+__all__ = [
+    "ARCHIVED",
+    "PRACTICE_ROWS",
+    "Reference",
+    "ReferenceMap",
+    "ReferenceParams",
+    "find_map",
+    "find_references",
+    "read_columns",
+    "read_reference_params",
+]
 
+ARCHIVED = ("match_scores_previous_seasons",)
+"""Tables that hold rows of former imports: no run writes them, and they are nobody's own."""
+
+# A key of several columns is one row per column.
 _HARD = sa.text(
     """
     select distinct t.relname as table_name, a.attname as column_name, r.relname as target, b.attname as target_column
     from pg_constraint as c
     join pg_class as t on t.oid = c.conrelid
     join pg_class as r on r.oid = c.confrelid
-    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
-    where c.contype = 'f' and cardinality(c.conkey) = 1
+    cross join lateral unnest(c.conkey, c.confkey) as k(from_number, to_number)
+    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = k.from_number
+    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = k.to_number
+    where c.contype = 'f'
       and t.relnamespace = to_regnamespace('public') and r.relnamespace = to_regnamespace('public')
       and r.relname = any(:imported) and (:with_imported or not t.relname = any(:imported))
     order by 1, 2, 3, 4
     """
 )
+_LEAGUE = {"league_id": "leagues"}
+_SIDES = {"home_team_id": "teams", "away_team_id": "teams"}
 _IMPORTED_IDS = {
-    "club_leagues": {"club_id": "clubs"},
-    "series_leagues": {"series_id": "series"},
-    "teams": {"club_id": "clubs", "series_id": "series"},
-    "players": {"club_id": "clubs", "series_id": "series", "team_id": "teams"},
-    "player_history": {"player_id": "players"},
-    "match_scores": {"home_team_id": "teams", "away_team_id": "teams"},
-    "series_stats": {"team_id": "teams", "series_id": "series"},
-    "schedule": {"home_team_id": "teams", "away_team_id": "teams"},
+    "club_leagues": _LEAGUE | {"club_id": "clubs"},
+    "series": _LEAGUE,
+    "series_leagues": _LEAGUE | {"series_id": "series"},
+    "teams": _LEAGUE | {"club_id": "clubs", "series_id": "series"},
+    "players": _LEAGUE | {"club_id": "clubs", "series_id": "series", "team_id": "teams"},
+    "player_history": _LEAGUE | {"player_id": "players"},
+    "match_scores": _LEAGUE | _SIDES,
+    "match_scores_previous_seasons": _LEAGUE | _SIDES,
+    "series_stats": _LEAGUE | {"team_id": "teams", "series_id": "series"},
+    "schedule": _LEAGUE | _SIDES,
 }
 """What imported tables say of one another, also in a database that has lost its foreign keys."""
 
 _PLAYER_SEATS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
-_MATCH_TABLES = ("match_scores", "match_scores_previous_seasons")
+_MATCH_TABLES = ("match_scores", *ARCHIVED)
 _COLUMNS = sa.text(
     "select table_name, column_name from information_schema.columns where table_schema = 'public'"
     " union select c.relname, a.attname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
@@ -50,70 +66,58 @@ _COLUMNS = sa.text(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """One column that points at one column of an imported table; `rows` limits it to some rows of its table.
+@dataclass(frozen=True, slots=True)
+class ReferenceMap:
+    """Every path from a user or imported row to an imported row, in one database.
 
-    Attributes:
-        how: ``id`` (an id, or a person's printed id), ``name`` (the text of a name), ``names`` (names within JSON).
-        is_fixed: the application never writes the column again once the row is there: a change is somebody's repair.
-        is_required: NULL there is a row that has lost what it is about.
+    The rows of the schedule are told apart: its references stand once for matches and once for users' practice rows.
     """
 
-    table: str
-    column: str
-    target: str
-    target_column: str
-    is_hard: bool
-    rows: str | None = None
-    how: str = "id"
-    is_fixed: bool = False
-    is_required: bool = False
+    references: tuple[Reference, ...]
 
     @property
-    def name(self) -> str:
-        """`<table>.<column>`."""
-        return f"{self.table}.{self.column}"
+    def of_users(self) -> tuple[Reference, ...]:
+        """Those whose rows are users' own."""
+        return tuple(each for each in self.references if each.is_users)
+
+    @property
+    def by_id(self) -> tuple[Reference, ...]:
+        """Those by id, a person's printed id among them."""
+        return tuple(each for each in self.references if each.how == "id")
+
+    def of(self, table: str) -> tuple[Reference, ...]:
+        """Those of one table."""
+        return tuple(each for each in self.references if each.table == table)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceParams:
-    """What `params/references.yaml` says."""
+def find_map(connection: sa.Connection, params: ReferenceParams) -> ReferenceMap:
+    """All references of the database met: by id and by name, of users' rows first, then of imported ones.
 
-    identity: dict[str, list[str]]
-    series_words: list[str]
-    practice_rows: str
-    hand_kept: dict[str, list[str]]
-    soft: list[Reference]
-
-
-def read_reference_params(path: Path) -> ReferenceParams:
-    """Read the file.
-
-    Raises:
-        UsageError: it is missing, no YAML, or a part of it is not as in the project's own file.
+    A table or column that the database does not have is left out.
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        practice = content[PRACTICE_ROWS]
-        return ReferenceParams(
-            identity={table: list(columns) for table, columns in content["identity"].items()},
-            series_words=list(content["series_words"]),
-            practice_rows=practice,
-            hand_kept={table: list(columns) for table, columns in content["hand_kept"].items()},
-            soft=[_soft(entry, practice) for entry in content["soft"]],
-        )
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); no reference was looked at\n"
-            "hint: compare it with the project's own file"
-        ) from None
+    columns = read_columns(connection)
+    by_id = find_references(connection, params, with_imported=True)
+    keyed = {(each.table, each.column, each.target, each.target_column) for each in by_id if each.is_hard}
+    practice = [each for each in params.soft if each.table in IMPORTED and each.rows]
+    told_apart = {each.name for each in practice}
+    found = [
+        replace(each, rows=params.match_rows) if each.name in told_apart else each
+        for each in by_id
+        if each not in practice and not (each.rows and each.table in IMPORTED)
+    ]
+    found += [
+        replace(each, is_hard=(each.table, each.column, each.target, each.target_column) in keyed)
+        for each in _present(practice, columns)
+    ]
+    found += _present(params.names, columns)
+    marked = [_marked(each, params) for each in found]
+    return ReferenceMap(tuple(sorted(marked, key=_place)))
 
 
 def find_references(
     connection: sa.Connection, params: ReferenceParams, *, with_imported: bool = False
 ) -> list[Reference]:
-    """References of the database met: its foreign keys, and those of the soft ones whose columns it has.
+    """References by id of the database met: its foreign keys, and those of the soft ones whose columns it has.
 
     Args:
         with_imported: also those of imported tables at one another, and of the players' seats in all match tables.
@@ -128,21 +132,51 @@ def find_references(
         )
         for row in connection.execute(_HARD, {"imported": list(IMPORTED), "with_imported": with_imported})
     ]
-    columns = read_columns(connection)
     known = {(each.table, each.column, each.target, each.target_column) for each in hard}
     soft = [
         each
-        for each in (*(_between_imported() if with_imported else ()), *params.soft)
-        if (each.table, each.column) in columns
-        and (each.target, each.target_column) in columns
-        and (each.table, each.column, each.target, each.target_column) not in known
+        for each in _present((*(_between_imported() if with_imported else ()), *params.soft), read_columns(connection))
+        if (each.table, each.column, each.target, each.target_column) not in known
     ]
-    return hard + soft
+    return [_marked(each, params) for each in hard + soft]
 
 
 def read_columns(connection: sa.Connection) -> set[tuple[str, str]]:
     """Table and column of everything in schema `public`."""
     return {(row.table_name, row.column_name) for row in connection.execute(_COLUMNS)}
+
+
+def _present(references: Iterable[Reference], columns: set[tuple[str, str]]) -> list[Reference]:
+    """Those whose columns, and whose targets' columns, the database has."""
+    return [
+        each
+        for each in references
+        if (each.table, each.column) in columns
+        and all((each.target, column) in columns for column in each.target_columns)
+    ]
+
+
+def _marked(reference: Reference, params: ReferenceParams) -> Reference:
+    """The reference with what the params say of it; marks are of users' rows only."""
+    is_practice = reference.rows == params.practice_rows
+    is_users = is_practice or reference.table not in (*IMPORTED, *ARCHIVED)
+    by_id = is_users and reference.how == "id"
+    called = PRACTICE_ROWS if is_practice else reference.table
+    return replace(
+        reference,
+        is_users=is_users,
+        is_fixed=by_id and reference.name in params.fixed,
+        is_required=by_id and reference.name in params.required,
+        is_past=by_id and reference.name in params.past,
+        label=params.called.get(called) or reference.table.replace("_", " "),
+    )
+
+
+def _place(reference: Reference) -> tuple:
+    """Users' first, then imported ones from parents to children, a table's together, ids before names."""
+    order = IMPORTED.index(reference.table) if reference.table in IMPORTED else len(IMPORTED)
+    group = (0, 0) if reference.is_users else (1, order)
+    return (*group, reference.table, reference.how != "id", reference.column, reference.target)
 
 
 def _between_imported() -> list[Reference]:
@@ -157,20 +191,3 @@ def _between_imported() -> list[Reference]:
         for table in _MATCH_TABLES
         for seat in _PLAYER_SEATS
     ]
-
-
-def _soft(entry: dict[str, Any], practice_rows: str) -> Reference:
-    if unknown := entry.keys() - {"table", "column", "target", "rows"}:
-        raise ValueError(f"unknown key {sorted(unknown)[0]}")
-    target, _, target_column = entry["target"].partition(".")
-    if target not in IMPORTED or not target_column:
-        raise ValueError(f"target {entry['target']} is no column of an imported table")
-    rows = practice_rows if entry.get("rows") == PRACTICE_ROWS else entry.get("rows")
-    return Reference(
-        table=entry["table"],
-        column=entry["column"],
-        target=target,
-        target_column=target_column,
-        is_hard=False,
-        rows=rows,
-    )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
+from rally_etl.database.ownership import read_ownership
 from rally_etl.database.references import (
     Reference,
     ReferenceParams,
@@ -24,11 +25,19 @@ from rally_etl.planning.merge import own_name
 from rally_etl.planning.operations import of_run
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.accounted import unaccounted_rows
+from rally_etl.protection.hand_kept import compare_hand_kept
 from rally_etl.protection.identity import is_same_thing
 from rally_etl.settings import Settings
 
 STAGE = "integration"
-NAMES = ("references_lost", "references_moved", "references_renamed", "user_rows_changed", "pages_worse")
+NAMES = (
+    "references_lost",
+    "references_moved",
+    "references_renamed",
+    "user_rows_changed",
+    "hand_kept_changed",
+    "pages_worse",
+)
 
 _TABLES = sa.text(
     "select relname from pg_class where relnamespace = to_regnamespace(quote_ident(:name)) and relkind <> 'i'"
@@ -102,6 +111,11 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
                 users = candidate if operation and reference.table in seen else "public"
                 _compare(connection, reference, params, candidate, users, columns, found, known)
         _count_user_rows(connection, params, plan, planned, columns, found, operation is None)
+        for kept in compare_hand_kept(connection, read_ownership(settings.params_dir), params, run_id, operation):
+            found.add("hand_kept_changed", [], 0, kept.told)
+            for row, leagues in kept.changes:
+                found.add("hand_kept_changed", leagues, 1, f"{kept.name} of {row}")
+                found.add("user_rows_changed", leagues, 1, f"{kept.name} of {row}")
         if operation:
             for text in unaccounted_rows(connection, known, run_id, operation, params):
                 found.add("user_rows_changed", [], 1, text)
@@ -213,7 +227,7 @@ def _count_user_rows(
     found: _Found,
     is_import: bool,
 ) -> None:
-    """Count what the plan would write of users': columns kept by hand, and of an import rows of users at all."""
+    """Count the rows of users that an import would write."""
     for what, sql in _user_row_queries(params, plan, planned, columns, is_import):
         for row in connection.execute(sa.text(sql)):
             found.add("user_rows_changed", row.leagues, 1, f"{what} {row.shown}")
@@ -230,15 +244,6 @@ def _user_row_queries(
             f" where p.id in (select id from {table} where {params.practice_rows}"
             f" union select id from public.schedule where {params.practice_rows})",
         )
-    for name, kept in params.hand_kept.items():
-        for column in kept:
-            if name in planned and (name, column) in columns:
-                yield (
-                    f"{name}.{column} of",
-                    f"select p._leagues as leagues, {_name('l', name, params)} as shown from {quote(plan, name)} as p"
-                    f" join {quote('public', name)} as l on l.id = p.id"
-                    f" where p.{quote(column)} is distinct from l.{quote(column)}",
-                )
     for name in sorted(planned & {table for table, _ in columns} - set(IMPORTED)) if is_import else ():
         yield (
             f"{name} row",
