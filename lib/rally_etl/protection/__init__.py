@@ -5,6 +5,7 @@ from __future__ import annotations
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.planning.operations import Kind
 from rally_etl.protection.evidence import integration_measures
+from rally_etl.protection.finding import find_orphans
 from rally_etl.protection.identity import is_same_thing
 
 KINDS: dict[str, Kind] = {}
@@ -14,6 +15,7 @@ __all__ = [
     "KINDS",
     "Reference",
     "ReferenceParams",
+    "find_orphans",
     "find_references",
     "integration_measures",
     "is_same_thing",
