@@ -6,9 +6,10 @@ from rally_etl.database.references import Reference, ReferenceParams, find_refer
 from rally_etl.planning.operations import Kind
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.finding import find_orphans
+from rally_etl.protection.guard_plan import KIND as GUARD
 from rally_etl.protection.identity import is_same_thing
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {"guard": GUARD}
 """What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made."""
 
 __all__ = [

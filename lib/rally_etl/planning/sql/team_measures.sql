@@ -8,7 +8,7 @@ with before as (
 after as (
     select t.id, t.team_name, t.series_id
     from teams as t
-    where :league = any(t._leagues) and t.is_active is not false
+    where :league = any(t._leagues) and t.league_id = :league_id and t.is_active is not false
     union all
     select t.id, t.team_name, t.series_id
     from public.teams as t
