@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rally_etl import __version__
-from rally_etl.commands import live, names, past, repair, reviews, run
+from rally_etl.commands import live, names, past, references, repair, reviews, run
 from rally_etl.database.commands import db
 from rally_etl.errors import RallyEtlError
 
@@ -48,7 +48,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 for command in (
-    run.run, run.approve, past.runs, past.show, past.verify, live.check, live.health, repair.merge, repair.undo,
+    run.run, run.approve, past.runs, past.show, past.verify, live.check, live.health, references.references,
+    repair.merge, repair.undo,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(reviews.reviews, name="reviews")

@@ -12,12 +12,11 @@ from rally_etl.errors import UsageError
 from rally_etl.planning import operations
 from rally_etl.planning.schema import read_planned
 from rally_etl.protection import integration_measures
+from rally_etl.protection.evidence import NAMES
 from scrapes import APTA, Import, changed, fingerprint, line, meeting, player, small, stats
 
 TWIN = "Tennaqua SC 12"  # the same team as Tennaqua 12, under a name that no grammar brings together
-NOTHING = dict.fromkeys(
-    ("references_lost", "references_moved", "references_renamed", "user_rows_changed", "pages_worse"), 0
-)
+NOTHING = dict.fromkeys(NAMES, 0)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from rally_etl.database.catalog import read_catalog
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.planning.schema import create_plan, finish_plan, schemas
 from rally_etl.protection import find_references, integration_measures, is_same_thing, read_reference_params
+from rally_etl.protection.evidence import NAMES
 from rally_etl.settings import Settings
 
 RUN_ID = "20251001T060000-ab12"
@@ -95,17 +96,7 @@ def measured(engine: sa.Engine, settings: Settings, league: str = "SAMPLE") -> d
     return {name: found["value"] for name, found in integration_measures(engine, settings, RUN_ID)[league].items()}
 
 
-NOTHING = dict.fromkeys(
-    (
-        "references_lost",
-        "references_moved",
-        "references_renamed",
-        "user_rows_changed",
-        "hand_kept_changed",
-        "pages_worse",
-    ),
-    0,
-)
+NOTHING = dict.fromkeys(NAMES, 0)
 
 
 def test_empty_plan_changes_nothing(live, settings):
