@@ -107,3 +107,20 @@ def orphans(engine: sa.Engine) -> dict[tuple[str, str], list[str]]:
         for reference, names in meanings(engine).items()
         if (lost := [value for value, name in names.items() if name is None])
     }
+
+
+def rosters(engine: sa.Engine) -> dict[int, set[str]]:
+    """Team -> printed ids of its active players."""
+    found: dict[int, set[str]] = {}
+    with engine.connect() as connection:
+        for row in connection.execute(
+            sa.text("select team_id, tenniscores_player_id as person from players where is_active and team_id > 0")
+        ):
+            found.setdefault(row.team_id, set()).add(row.person)
+    return found
+
+
+def printed_ids(engine: sa.Engine) -> dict[int, str]:
+    """Player row -> the id that the league's site prints for the person."""
+    with engine.connect() as connection:
+        return dict(connection.execute(sa.text("select id, tenniscores_player_id from players")).all())
