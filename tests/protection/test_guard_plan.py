@@ -177,3 +177,51 @@ def test_what_a_command_brought_comes_under_the_old_ids(loaded):
         "select starting_pti, career_wins from players where tenniscores_player_id = 'nndz-Tennaqua121'"
     )
     assert not set(loaded.changes(run_id)) - set(IMPORTED)
+
+
+def meaning(loaded: Import, schema: str = "public") -> list[str]:
+    """What rows of users point at, by name."""
+    parts = (
+        "select 'poll', p.question, t.team_name from {0}.polls as p left join {0}.teams as t on t.id = p.team_id",
+        "select 'context', l.league_id, t.team_name from {0}.user_contexts as c"
+        " left join {0}.leagues as l on l.id = c.league_id left join {0}.teams as t on t.id = c.team_id",
+        "select 'association', a.tenniscores_player_id, min(p.first_name) from {0}.user_player_associations as a"
+        " left join {0}.players as p using (tenniscores_player_id) group by 2",
+        "select 'practice', x.home_team, t.team_name from {0}.schedule as x"
+        " left join {0}.teams as t on t.id = x.home_team_id where x.home_team ilike '%practice%'",
+    )
+    return sorted(str(row) for part in parts for row in loaded.rows(part.format(schema)))
+
+
+def test_users_rows_come_back_under_the_new_ids(loaded):
+    """Directly taken over: the command's rows stay, users' rows say what they said, what it dropped is switched off."""
+    picture(loaded, SNAPSHOT)
+    expected = meaning(loaded)
+    command(loaded, changed())
+    loaded.write("delete from user_contexts")
+    loaded.write("delete from players where tenniscores_player_id = 'nndz-HinsdalePCII7SW3'")
+    rows = {table: loaded.rows(f"select * from {table}") for table in ("teams", "series_stats", "match_scores")}
+    assert expected != meaning(loaded)
+
+    run_id = plan(loaded, "direct")
+    loaded.publish(run_id)
+
+    assert expected == meaning(loaded)
+    assert ["mine.png"] == loaded.column("select logo_filename from clubs where name = 'Tennaqua'")
+    assert [33] == loaded.column("select starting_pti from players where tenniscores_player_id = 'nndz-Tennaqua121'")
+    assert rows == {table: loaded.rows(f"select * from {table}") for table in rows}
+    assert [(False,)] == loaded.rows(
+        "select is_active from players where tenniscores_player_id = 'nndz-HinsdalePCII7SW3'"
+    )
+    old, new = (
+        loaded.column(f"select id from {schema}.teams where team_name = 'Tennaqua 12'")[0]
+        for schema in (SNAPSHOT, "public")
+    )
+    assert [new] == loaded.column(
+        "select into_id from etl.redirects where table_name = 'teams' and from_id = :id", id=old
+    )
+    repaired = loaded.rows(
+        "select table_name, action, count(*) from etl.repairs where run_id = :run group by 1, 2 order by 1, 2",
+        run=run_id,
+    )
+    assert [("polls", "update", 1), ("schedule", "insert", 1), ("user_contexts", "insert", 1)] == repaired

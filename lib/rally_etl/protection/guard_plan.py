@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import Table, quote
 from rally_etl.database.ownership import read_ownership
-from rally_etl.database.references import read_reference_params
+from rally_etl.database.references import ReferenceParams, find_references, read_reference_params
 from rally_etl.errors import UsageError
 from rally_etl.naming import Leagues
+from rally_etl.planning import folding
 from rally_etl.planning.operations import Kind, Planned
 from rally_etl.planning.temporary import write_temporary
-from rally_etl.protection import guard_images
+from rally_etl.protection import guard_images, guard_users
 from rally_etl.protection.guard_images import Source
 from rally_etl.protection.reissued import ENTITIES, Reissued, map_ids
 
@@ -67,9 +68,12 @@ def plan_guard(
     ownership = read_ownership(settings.params_dir)
     source = Source(connection, after if is_news else before, is_news, ownership, params.practice_rows)
     held = _plan_imported(source, catalog, reissued, keys[0])
+    touched = {} if is_news else _plan_users(source, run_id, catalog, params, keys)
+    if not is_news:
+        _redirect(connection, reissued, operation)
     for table in catalog.values():
         connection.execute(sa.text(f"update {quote(table.name)} set _leagues = cast(:keys as text[])"), {"keys": keys})
-    return Planned(held=held)
+    return Planned(touched, held)
 
 
 def _plan_imported(
@@ -93,6 +97,38 @@ def _plan_imported(
         for old, others in pairs.unsure.items():
             held[name, UNSURE, f"{old}: {', '.join(map(str, others))}"] += 1
     return held
+
+
+def _plan_users(
+    source: Source, run_id: str, catalog: Mapping[str, Table], params: ReferenceParams, keys: list[str]
+) -> dict[str, Table]:
+    """Plan users' rows as they were, with the ids of now; answer their tables."""
+    connection = source.connection
+    references = find_references(connection, params, with_imported=True)
+    tables = guard_users.user_tables(connection, source.schema)
+    touched = guard_users.plan_users(source, run_id, tables, references, keys)
+    guard_users.plan_practices(source, catalog[guard_users.SCHEDULE], references, keys)
+    if found := folding.collisions(connection, touched):
+        raise UsageError(
+            f"{len(found)} rows of users could not stand beside others: {'; '.join(found)}; nothing was planned\n"
+            "hint: look at what users have written while the command ran, then guard it again"
+        )
+    planned = touched | {guard_users.SCHEDULE: catalog[guard_users.SCHEDULE]}
+    guard_users.write_repairs(connection, run_id, planned, params.secrets, params.practice_rows)
+    return touched
+
+
+def _redirect(connection: sa.Connection, reissued: Reissued, operation: Mapping[str, Any]) -> None:
+    """Note what old ids are called now, but for those that something else has."""
+    rows = [
+        {"table": table, "old": old, "new": new, "by": operation["by"], "reason": operation["reason"]}
+        for table, pairs in reissued.tables.items()
+        for old, new in pairs.ids.items()
+        if old != new and old not in pairs.after
+    ]
+    if rows:
+        sql = "insert into new_redirects values (:table, :old, :new, :by, :reason)"
+        connection.execute(sa.text(sql), rows)
 
 
 def _write_numbers(source: Source, reissued: Reissued) -> None:
