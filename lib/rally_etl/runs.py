@@ -20,6 +20,7 @@ from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
+from rally_etl.protection import ddl
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 
@@ -235,7 +236,7 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
 
     found, failed = None, False
     try:
-        planning.publish(engine, run_id, outcomes, check)
+        planning.publish(engine, run_id, outcomes, check, lambda connection: ddl.drop_planned(connection, run_id))
     except RallyEtlError as error:
         found = _reason("plan_still_holds", "publish", " ".join(str(error).splitlines()))
     except sa.exc.DBAPIError as error:
@@ -246,6 +247,13 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
         outcome.reasons.insert(0, found)
     if not found:
         _verify(engine, run_id, outcomes)
+        if problems := ddl.add_planned(engine, run_id):
+            message = (
+                f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
+            )
+            for outcome in outcomes.values():
+                outcome.failed = True
+                outcome.reasons.insert(0, _reason("constraints_stand", "publish", message))
 
 
 def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> None:

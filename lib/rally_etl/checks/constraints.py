@@ -60,6 +60,7 @@ _FOREIGN = sa.text(
     order by t.relname, c.conkey, c.confrelid, c.confkey, c.conname
     """
 )
+_DROPPED = sa.text("select table_name, name from etl.constraint_changes where run_id = :run_id and action = 'drop'")
 _PLANNED = sa.text("select c.relname from pg_class as c where c.relnamespace = to_regnamespace(quote_ident(:plan))")
 _WITH_LEAGUE = sa.text(
     "select c.relname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
@@ -78,12 +79,17 @@ class Constraint:
     sql: str
 
 
-def candidate_constraints(connection: sa.Connection, plan: str) -> list[Constraint]:
-    """Everything the live tables demand of the rows in the schema *plan*; without that schema, of nothing."""
+def candidate_constraints(connection: sa.Connection, plan: str, run_id: str) -> list[Constraint]:
+    """Everything the live tables demand of the rows in the schema *plan*; without that schema, of nothing.
+
+    What the run drops before it writes demands nothing.
+    """
     planned = set(connection.scalars(_PLANNED, {"plan": plan}))
     names = {"names": [name for name in IMPORTED if name in planned]}
     found = [_required(plan, row.table_name, row.columns) for row in connection.execute(_REQUIRED, names)]
-    found += [_unique(plan, row) for row in connection.execute(_UNIQUE, names)]
+    dropped = {tuple(row) for row in connection.execute(_DROPPED, {"run_id": run_id})}
+    unique = [row for row in connection.execute(_UNIQUE, names) if (row.table_name, row.name) not in dropped]
+    found += [_unique(plan, row) for row in unique]
     found += [_rule(plan, row) for row in connection.execute(_RULES, names)]
     for row in connection.execute(_FOREIGN, names):
         targets = [quote("public", row.target)] + ([quote(plan, row.target)] if row.target in names["names"] else [])

@@ -46,7 +46,7 @@ def expected_checks(engine: sa.Engine, settings: Settings, run_id: str) -> dict[
     checks = read_checks(settings.params_dir)
     with read_only(engine, "public") as connection:
         facts = run_facts(connection, run_id)
-        constraints = candidate_constraints(connection, schemas(run_id)[0])
+        constraints = candidate_constraints(connection, schemas(run_id)[0], run_id)
     derived = {constraint.name: constraint.dimension for constraint in constraints}
     return {
         league: derived | {check.name: check.dimension for check in checks if check.is_for(league)}

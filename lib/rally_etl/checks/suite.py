@@ -62,7 +62,7 @@ def run_checks(
     with read_only(engine, candidate, "public") as connection:
         facts = run_facts(connection, run_id)
         league_ids = find_league_ids(connection, settings, facts.leagues)
-        constraints = candidate_constraints(connection, plan)
+        constraints = candidate_constraints(connection, plan, run_id)
     tasks = _file_tasks(checks, league_ids, facts) + _constraint_tasks(constraints, list(facts.leagues))
     results = _run_all(engine, settings, (candidate, "public"), tasks, progress)
     write_results(engine, run_id, results)

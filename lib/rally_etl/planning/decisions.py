@@ -23,6 +23,10 @@ _DECIDED = """
     from etl.runs as r where r.run_id = :run and a.run_id = :run and r.operation ->> 'by' is not null
     """
 _END = "update etl.{table} set ended_at = clock_timestamp() where run_id = :undone and ended_at is null"
+_UNMADE = (
+    "update etl.constraint_changes set undone_at = clock_timestamp()"
+    " where run_id = :undone and done_at is not null and undone_at is null"
+)
 _AGAIN = {
     "redirects": """
         insert into etl.redirects (table_name, from_id, into_id, run_id, decided_by, reason)
@@ -66,6 +70,7 @@ def _take_back(connection: sa.Connection, run_id: str, undone: str) -> None:
     """End what the undone run put into force; where it was an undo itself, what it had ended holds again."""
     operation = connection.execute(sa.text("select operation from etl.runs where run_id = :run"), {"run": undone})
     was = operation.scalar() or {}
+    connection.execute(sa.text(_UNMADE), {"undone": undone})
     for table, again in _AGAIN.items():
         connection.execute(sa.text(_END.format(table=table)), {"undone": undone})
         if was.get("kind") == "undo":

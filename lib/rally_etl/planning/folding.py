@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
@@ -70,13 +70,17 @@ def delete(connection: sa.Connection, table: Table, ids: list[int]) -> None:
     )
 
 
-def collisions(connection: sa.Connection, catalog: Mapping[str, Table]) -> list[str]:
-    """Rows that a unique key could not hold beside one another, in sentences; users' rows first."""
+def collisions(connection: sa.Connection, catalog: Mapping[str, Table], dropped: Collection[str] = ()) -> list[str]:
+    """Rows that a unique key could not hold beside one another, in sentences; users' rows first.
+
+    Args:
+        dropped: names of keys that the run takes away.
+    """
     found = []
     for name, table in sorted(catalog.items(), key=lambda each: each[0] in IMPORTED):
         if connection.scalar(sa.text(f"select exists (select from {quote(name)})")):
             for key in connection.execute(_UNIQUE, {"table": quote("public", name)}):
-                found += _colliding(connection, table, key)
+                found += [] if key.name in dropped else _colliding(connection, table, key)
     return found
 
 

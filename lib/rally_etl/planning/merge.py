@@ -98,7 +98,7 @@ def plan_merge(
     persons: dict[str, str] = {}
     if table == "teams":
         _check_never_met(connection, loser, winner)
-        persons = _fold_rosters(connection, operation, league_keys[loser.league_id], loser.id, winner.id)
+        persons = fold_rosters(connection, operation, league_keys[loser.league_id], loser.id, winner.id)
     elif table == "players":
         persons = _fold_memberships(connection, operation, loser, winner)
     keep_persons(connection, persons)
@@ -107,7 +107,7 @@ def plan_merge(
     _rename_history(connection, catalog, operation, loser, winner, keys)
     folding.fold(connection, catalog)
     for name in ("teams", "players", "series"):
-        _plan_losers_and_winners(connection, catalog[name], keys)
+        plan_losers_and_winners(connection, catalog[name], keys)
     if found := folding.collisions(connection, {**catalog, **touched}):
         raise UsageError(
             f"{told(operation)}: {len(found)} rows could not stand beside others: {'; '.join(found)}; nothing was"
@@ -228,7 +228,7 @@ _MEMBERS = sa.text(
 )
 
 
-def _fold_rosters(
+def fold_rosters(
     connection: sa.Connection, operation: Mapping[str, Any], league: League, loser: int, winner: int
 ) -> dict[str, str]:
     """Redirect memberships of persons who are in both teams; answer the printed ids that end with them."""
@@ -299,7 +299,7 @@ def _rename_history(
     )
 
 
-def _plan_losers_and_winners(connection: sa.Connection, table: Table, keys: list[str]) -> None:
+def plan_losers_and_winners(connection: sa.Connection, table: Table, keys: list[str]) -> None:
     """Switch off what is merged, which gives up its name; what stays is active if either was."""
     has_active = table.has("is_active")
     name = NAME_OF.get(table.name, "") if table.name in GIVES_UP_ITS_NAME else ""
@@ -308,27 +308,40 @@ def _plan_losers_and_winners(connection: sa.Connection, table: Table, keys: list
         off[name] = f"left(l.{name}, 200) || format(' (merged into %s)', r.into_id)"
     changes = " or ".join(["l.is_active is not false"] * has_active + ["true"] * bool(name))
     operation = "case when l.is_active is not false then 'deactivate' else 'update' end" if has_active else "'update'"
-    _plan_images(connection, table, off, f"r.from_id = l.id where {changes}", operation, keys)
+    plan_images(connection, table, off, f"r.from_id = l.id where {changes}", operation, keys)
     if has_active:
         wakes = "r.into_id = l.id join {live} as o on o.id = r.from_id and o.is_active is not false"
         condition = f"{wakes.format(live=quote('public', table.name))} where l.is_active is false"
-        _plan_images(connection, table, {"is_active": "true"}, condition, "'update'", keys)
+        plan_images(connection, table, {"is_active": "true"}, condition, "'update'", keys)
 
 
-def _plan_images(
+def plan_images(
     connection: sa.Connection, table: Table, values: Mapping[str, str], condition: str, operation: str, keys: list[str]
 ) -> None:
+    """Plan other *values* (column -> SQL) for rows that are merged, instead of what may be planned for them already.
+
+    Args:
+        condition: behind the join of ``l``, the row as it would be, with ``r``, its redirect.
+        operation: SQL of ``_op``.
+    """
     values = dict(values) | ({TOUCHED: "now()"} if table.has(TOUCHED) else {})
     columns = ", ".join(quote(name) for name in table.column_names)
-    images = ", ".join(values.get(name, f"l.{quote(name)}") for name in table.column_names)
+    images = ", ".join(f"{values.get(name, f'l.{quote(name)}')} as {quote(name)}" for name in table.column_names)
+    planned, live = quote(table.name), quote("public", table.name)
+    connection.execute(sa.text("drop table if exists pg_temp.merged_images"))
     connection.execute(
         sa.text(
-            f"insert into {quote(table.name)} ({columns}, _op, _leagues)"
-            f" select distinct on (l.id) {images}, {operation}, cast(:leagues as text[])"
-            f" from {quote('public', table.name)} as l"
+            f"create temporary table merged_images on commit drop as select distinct on (l.id) {images},"
+            f" {operation} as _op, cast(:leagues as text[]) as _leagues from ("
+            f" select {columns} from {planned} where _op <> 'delete' union all select {columns} from {live} as o"
+            f" where not exists (select from {planned} as p where p.id = o.id)) as l"
             f" join new_redirects as r on r.table_name = :table and {condition}"
         ),
         {"table": table.name, "leagues": keys},
+    )
+    connection.execute(sa.text(f"delete from {planned} as p using merged_images as m where m.id = p.id"))
+    connection.execute(
+        sa.text(f"insert into {planned} ({columns}, _op, _leagues) select {columns}, _op, _leagues from merged_images")
     )
 
 

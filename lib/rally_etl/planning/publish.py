@@ -35,11 +35,13 @@ def publish(
     run_id: str,
     leagues: Iterable[str],
     audit: Callable[[sa.Connection], list[str]] = lambda connection: [],
+    first: Callable[[sa.Connection], None] = lambda connection: None,
 ) -> Published:
     """Apply the plan of these leagues in one transaction.
 
     Every live row that changes must still be the one the plan was made from; row counts must match the plan; *audit*
-    runs on the state made, before the commit, and names what fails.
+    runs on the state made, before the commit, and names what fails. *first* runs in the same transaction, before the
+    rows: it drops the constraints that the run takes away.
 
     Raises:
         PlanIsStale: a live row moved, the plan is not the recorded one, or the database refused a row; then nothing was
@@ -51,6 +53,7 @@ def publish(
             catalog = read_planned(connection, run_id)
             _check_plan_is_recorded(connection, run_id, catalog, keys)
             decisions.before(connection, run_id, keys)
+            first(connection)
             published = Published({}, {})
             for table in catalog.values():
                 rows = _Rows(connection, schemas(run_id)[0], table, keys, run_id)

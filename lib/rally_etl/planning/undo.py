@@ -129,7 +129,20 @@ def plan_undo(
         _plan_deleted(connection, part, binds)
         for reason, rows in kept.items():
             held.update({(name, reason, f"{row}: {what}"): 1 for row, what in list(rows.items())[:LISTED_ROWS]})
+    connection.execute(_CONSTRAINTS, {"run": run_id, "undone": undone})
     return touched, held
+
+
+_CONSTRAINTS = sa.text(
+    """
+    insert into etl.constraint_changes (run_id, number, table_name, name, action, definition)
+    select :run, row_number() over (order by number desc), table_name, name,
+           case action when 'add' then 'drop' else 'add' end, definition
+    from etl.constraint_changes
+    where run_id = :undone and action <> 'validate' and done_at is not null and undone_at is null
+    """
+)
+"""What the undone run has added is dropped, before rows come back; what it has dropped is made again, after them."""
 
 
 def _check_columns(connection: sa.Connection, part: _Undone, undone: str) -> None:

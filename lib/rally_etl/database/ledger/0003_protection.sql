@@ -56,14 +56,16 @@ create table etl.repairs (
     primary key (run_id, number)
 );
 
--- Constraints that a repair has added or dropped, so that an undo can take them back.
+-- Constraints that a repair adds or drops, so that an undo can take them back.
 create table etl.constraint_changes (
     run_id     text not null,
+    number     integer not null,         -- the order in which they are made
     table_name text not null,
     name       text not null,
-    action     text not null check (action in ('add', 'drop')),
+    action     text not null check (action in ('add', 'drop', 'validate')),
     definition text not null,            -- the statement that makes it
-    done_at    timestamptz not null default clock_timestamp(),
+    done_at    timestamptz,              -- NULL while it is planned, and where it could not be done
+    fault      text,                     -- why it could not be done
     undone_at  timestamptz,
     primary key (run_id, table_name, name, action)
 );
@@ -90,3 +92,4 @@ create table etl.guards (
 alter table etl.reviews drop constraint reviews_entity_check;
 alter table etl.reviews add constraint reviews_entity_check
     check (entity in ('team', 'club', 'series', 'player', 'league', 'row'));
+alter table etl.reviews add column told text not null default '';  -- of an orphan: which rows, and what is known
