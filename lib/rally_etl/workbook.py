@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import imported, recorded
+from rally_etl.reporting import imported, recorded, references
 from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
@@ -131,6 +131,14 @@ class Book:
         """Keys and constraints found on the imported tables; environments differ, so nothing is assumed."""
         return Table(self.read(recorded.constraints), title="Constraints found", empty="No imported table exists.")
 
+    def references(self) -> Table | Note:
+        """Every column that points at an imported row, with its rows."""
+        return references.references(self)
+
+    def references_chart(self) -> Any:
+        """The same as a picture: from the tables that hold references to the tables they point at."""
+        return references.references_chart(self)
+
     # 02 import
 
     def read_scrape(self) -> Table | Note:
@@ -243,6 +251,12 @@ class Book:
             for sample in row["sample"][:limit]
         ]
         return Table(rows[:200], title="Failing rows", empty="No check returned a row.")
+
+    # 04 integration
+
+    def hand_kept(self) -> Table | Note:
+        """Columns that people keep by hand: their values, and what the plan would change."""
+        return references.hand_kept(self)
 
     # 05 monitoring
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rally_etl.measures import counted
+
 if TYPE_CHECKING:
     from rally_etl.protection.map import Counted
 
@@ -41,28 +43,22 @@ def references(
         print(f"warning: {text}", file=sys.stderr)
 
 
-def _document(counted: Counted) -> dict:
-    reference = counted.reference
+def _document(found: Counted) -> dict:
+    reference = found.reference
     return {
         "table": reference.table,
         "column": reference.column,
         "rows_of": reference.rows,
         "target": f"{reference.target}.{reference.target_column}",
-        "by": _by(counted),
+        "by": reference.by,
         "is_users": reference.is_users,
         "is_fixed": reference.is_fixed,
         "is_required": reference.is_required,
         "is_past": reference.is_past,
         "label": reference.label,
-        "rows": counted.filled,
-        "empty": counted.empty,
+        "rows": found.filled,
+        "empty": found.empty,
     }
-
-
-def _by(counted: Counted) -> str:
-    if counted.reference.is_hard:
-        return "key"
-    return counted.reference.how
 
 
 def _print(found: list[Counted]) -> None:
@@ -72,7 +68,7 @@ def _print(found: list[Counted]) -> None:
     for title, is_users in (("rows of users", True), ("imported rows", False)):
         part = [each for each in found if each.reference.is_users == is_users]
         if part:
-            typer.echo(f"{title} ({len(part)} references)")
+            typer.echo(f"{'' if is_users else chr(10)}{title} ({counted(len(part), 'reference')})")
             lines = [HEADINGS, *(_cells(each) for each in part)]
             widths = [max(len(line[place]) for line in lines) for place in range(len(HEADINGS))]
             for line in lines:
@@ -83,15 +79,15 @@ def _print(found: list[Counted]) -> None:
                 typer.echo(f"  {'  '.join(cells)}".rstrip())
 
 
-def _cells(counted: Counted) -> tuple[str, ...]:
-    reference = counted.reference
+def _cells(found: Counted) -> tuple[str, ...]:
+    reference = found.reference
     marks = {"fixed": reference.is_fixed, "required": reference.is_required, "past": reference.is_past}
     return (
         reference.name,
         f"{reference.target}.{reference.target_column}",
-        _by(counted),
+        reference.by,
         " ".join(mark for mark, holds in marks.items() if holds),
-        f"{counted.filled:,}",
-        f"{counted.empty:,}",
+        f"{found.filled:,}",
+        f"{found.empty:,}",
         reference.label,
     )

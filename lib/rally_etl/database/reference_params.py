@@ -70,6 +70,11 @@ class Reference:
         return f"{self.table}.{self.column}"
 
     @property
+    def by(self) -> str:
+        """``key`` with a foreign key; without one ``id``, ``name`` or ``names``."""
+        return "key" if self.is_hard else self.how
+
+    @property
     def target_columns(self) -> tuple[str, ...]:
         """The columns that together are what it points at; one but for a person's name."""
         return tuple(self.target_column.split())

@@ -99,9 +99,9 @@ def find_map(connection: sa.Connection, params: ReferenceParams) -> ReferenceMap
     by_id = find_references(connection, params, with_imported=True)
     keyed = {(each.table, each.column, each.target, each.target_column) for each in by_id if each.is_hard}
     practice = [each for each in params.soft if each.table in IMPORTED and each.rows]
-    told_apart = {each.name for each in practice}
+    told_apart = {each.table for each in practice}
     found = [
-        replace(each, rows=params.match_rows) if each.name in told_apart else each
+        replace(each, rows=params.match_rows) if each.table in told_apart else each
         for each in by_id
         if each not in practice and not (each.rows and each.table in IMPORTED)
     ]
