@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from rapidfuzz import fuzz
 
+from rally_etl.database.catalog import quote
+from rally_etl.database.references import ReferenceParams
+
 SAME_WORDS = 80
 """Likeness of words, 0 to 100, from which a difference is a spelling: `Prarie Club` and `Prairie Club` have 96."""
 
@@ -32,6 +35,12 @@ def is_same_thing(table: str, before: str | None, after: str | None, series_word
     if table in ("teams", "series", "clubs"):
         return _marks(first) == _marks(second) and _alike(_words(first), _words(second))
     return "".join(first) == "".join(second)
+
+
+def name_sql(alias: str, target: str, params: ReferenceParams) -> str:
+    """SQL of the name of a row of an imported table; NULL without a row."""
+    columns = ", ".join(f"{alias}.{quote(column)}" for column in params.identity.get(target, ["id"]))
+    return f"case when {alias}.id is not null then concat_ws(' ', {columns}) end"
 
 
 def _tokens(name: str | None) -> list[str]:
