@@ -174,8 +174,8 @@ def _reference(
     how = "id" if by_id else entry.get("how", "name")
     if how not in HOWS[1:] and not by_id:
         raise ValueError(f"{where}: how must be name or names, not {how}")
-    if (pattern := entry.get("pattern")) is not None and re.compile(pattern).groups != 1:
-        raise ValueError(f"{where}: pattern {pattern} must have one group, the name")
+    if (pattern := entry.get("pattern")) is not None and _groups(pattern) != 1:
+        raise ValueError(f"{where}: pattern {pattern} must be a regular expression with one group, the name")
     return Reference(
         table=entry["table"],
         column=entry["column"],
@@ -186,6 +186,13 @@ def _reference(
         how=how,
         pattern=pattern,
     )
+
+
+def _groups(pattern: str) -> int:
+    try:
+        return re.compile(pattern).groups
+    except re.error:
+        return 0
 
 
 def _refuse_unknown(where: str, found: Mapping[str, Any], known: Collection[str]) -> None:
