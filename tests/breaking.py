@@ -33,6 +33,7 @@ class Truth:
         right: the value that would be right, as text, or `UNKNOWN`.
         by: columns that tell a row which comes back under another id, and their values; else none.
         is_past: of a table that tells what was: it may stay as it is, but never become wrong.
+        found_as: key under which a finding tells of it, where that is not the row itself.
     """
 
     table: str
@@ -41,6 +42,12 @@ class Truth:
     right: str | None
     by: tuple[tuple[str, str], ...] = ()
     is_past: bool = False
+    found_as: str = ""
+
+    @property
+    def finding(self) -> tuple[str, str]:
+        """Table and row that tell of it."""
+        return self.table, self.found_as or self.row
 
 
 @dataclass(slots=True)

@@ -153,7 +153,14 @@ def imported_twice(connection: sa.Connection) -> Damage:
         """,
         league=league,
     )
-    return Damage([Truth("match_scores", str(row.id), "", GONE) for row in rows])
+    twins = rows_of(
+        connection,
+        "select c.id, o.id as original from match_scores as c join match_scores as o"
+        " on o.tenniscores_match_id = regexp_replace(c.tenniscores_match_id, '_Line[0-9]+$', '')"
+        " where c.id = any(:ids)",
+        ids=[row.id for row in rows],
+    )
+    return Damage([Truth("match_scores", str(row.id), "", GONE, found_as=str(row.original)) for row in twins])
 
 
 def junctions_incomplete(connection: sa.Connection) -> Damage:
@@ -168,7 +175,14 @@ def junctions_incomplete(connection: sa.Connection) -> Damage:
             f" returning id, league_id, {other} as other",
         )
         truths += [
-            Truth(table, str(row.id), "", BACK, (("league_id", str(row.league_id)), (other, str(row.other))))
+            Truth(
+                table,
+                str(row.id),
+                "",
+                BACK,
+                (("league_id", str(row.league_id)), (other, str(row.other))),
+                found_as=f"{row.other}, {row.league_id}",
+            )
             for row in rows
         ]
     return Damage(truths)
@@ -249,8 +263,14 @@ def player_with_several_users(connection: sa.Connection) -> Damage:
         returning user_id, tenniscores_player_id
         """,
     )
+    firsts = dict(
+        connection.execute(
+            sa.text("select tenniscores_player_id, min(user_id) from user_player_associations group by 1")
+        ).all()
+    )
     damage.truths = [
-        Truth("user_player_associations", f"{row.user_id}, {row.tenniscores_player_id}", "", UNKNOWN) for row in rows
+        Truth("user_player_associations", f"{user}, {person}", "", UNKNOWN, found_as=f"{firsts[person]}, {person}")
+        for user, person in rows
     ]
     return damage
 
