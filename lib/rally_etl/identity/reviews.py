@@ -9,6 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+ORPHAN = "orphan"
+"""Kind of the questions about rows that have lost what they point at; runs of imports leave them alone."""
+
 WAITS = "waits for "
 """How the reason begins for which rows are held (``etl.held_rows``); the name of a review follows."""
 
@@ -32,12 +35,13 @@ class Review:
     """One question: what does ``name`` stand for?
 
     Attributes:
-        entity: team, club, series or player.
+        entity: team, club, series or player; of an orphan also league, or row (the row itself).
         kind: ``ambiguous`` (several fit), ``contradiction`` (name and roster disagree), ``moved`` (another series),
             ``renamed``, ``similar``, ``unknown`` (nothing fits), ``merge`` (two live rows are one thing: the rows are
-            the candidates).
+            the candidates), ``orphan`` (what rows point at is lost).
         spelling: what it is filed under (identity.spelling); for players the person key.
         is_held: whether rows wait for the answer (else the name was taken as a new thing for now).
+        told: of an orphan, which rows it is about and what is known of them.
     """
 
     entity: str
@@ -47,6 +51,7 @@ class Review:
     series: str
     candidates: tuple[Candidate, ...]
     is_held: bool
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ def read_open(connection: sa.Connection, league: str | None = None, run_id: str 
 def question_of(row: sa.Row) -> Question:
     """A row of ``etl.reviews`` as a question."""
     candidates = tuple(Candidate(**found) for found in row.candidates)
-    review = Review(row.entity, row.kind, row.spelling, row.name, row.series, candidates, row.is_held)
+    review = Review(row.entity, row.kind, row.spelling, row.name, row.series, candidates, row.is_held, row.told)
     return Question(row.number, row.league, review, row.held_rows, row.state, row.first_run, row.last_run)
 
 
@@ -130,7 +135,8 @@ def rejected_pairs(connection: sa.Connection, league: str, entity: str) -> set[t
             """
             select r.spelling, c.candidate -> 'id' as id
             from etl.reviews as r cross join jsonb_array_elements(r.candidates) as c(candidate)
-            where r.league = :league and r.entity = :entity and r.state = 'rejected' and r.kind <> 'merge'
+            where r.league = :league and r.entity = :entity and r.state = 'rejected'
+              and r.kind not in ('merge', 'orphan')
               and not (r.kind = 'contradiction' and c.candidate ->> 'strategy' = 'exact')
               and not exists (
                   select from etl.reviews as a
@@ -149,7 +155,8 @@ def _settled(connection: sa.Connection, league: str) -> set[tuple]:
         sa.text(
             """
             select r.entity, r.kind, r.spelling, r.candidates from etl.reviews as r
-            where r.league = :league and (r.state = 'rejected' or r.state = 'accepted' and exists (
+            where r.league = :league and r.kind <> 'orphan'
+              and (r.state = 'rejected' or r.state = 'accepted' and exists (
                 select from etl.aliases as a
                 where a.league in (r.league, '*') and a.entity = r.entity and a.spelling = r.spelling
                   and a.ended_at is null))
@@ -198,6 +205,6 @@ _INSERT = sa.text(
 _CLOSE = sa.text(
     """
     update etl.reviews set state = 'obsolete', decided_at = clock_timestamp()
-    where state = 'open' and league = :league and entity = any(:entities) and last_run <> :run
+    where state = 'open' and league = :league and entity = any(:entities) and last_run <> :run and kind <> 'orphan'
     """
 )

@@ -31,6 +31,7 @@ class _Undone:
     table: Table
     plan: str  # schema of the undone run's plan
     is_import: bool
+    keys: tuple[Reference, ...] = ()  # its references that the database itself guards
 
     @property
     def after(self) -> str:
@@ -53,9 +54,27 @@ class _Undone:
     def columns(self) -> str:
         return ", ".join(quote(name) for name in self.table.column_names)
 
+    def stands(self, column: str) -> str:
+        """SQL: whether the value of before still points at something, where the database would refuse it otherwise."""
+        return standing(self.keys, column)
+
     def of(self, alias: str, values: Mapping[str, str] | None = None) -> str:
         """The columns of an image, some of them with other *values*."""
         return ", ".join((values or {}).get(name, f"{alias}.{quote(name)}") for name in self.table.column_names)
+
+
+def standing(keys: Iterable[Reference], column: str, image: str = "b") -> str:
+    """SQL: whether a column of an image may be written again: it is NULL, or what it points at is live."""
+    value = f"{image}.{quote(column)}"
+    return (
+        " and ".join(
+            f"({value} is null or exists (select from {quote('public', each.target)} as x"
+            f" where x.{quote(each.target_column)} = {value}))"
+            for each in keys
+            if each.column == column
+        )
+        or "true"
+    )
 
 
 def leagues_of(connection: sa.Connection, operation: Mapping[str, Any]) -> list[str]:
@@ -86,8 +105,9 @@ def plan_undo(
     """Plan the way back; the plan's schema comes first in ``search_path``.
 
     A column that still is as published returns to what it was, ``updated_at`` too; one that was changed since stays and
-    is listed. Deleted rows come back under their ids. What an import made is switched off, or
-    deleted where nothing refers to it; leagues, clubs and series that it made stay.
+    is listed, and so does one that pointed at nothing where a foreign key forbids that. Deleted rows come back under
+    their ids. What an import made is switched off, or deleted where nothing refers to it; leagues, clubs and series that
+    it made stay.
 
     Returns:
         the user tables that the run had re-pointed; and (table, reason, row) -> 1 for what stays as it is.
@@ -112,7 +132,12 @@ def plan_undo(
     touched: dict[str, Table] = {}
     held: Counter[tuple[str, str, str]] = Counter()
     for name, table in planned.items():
-        part = _Undone(table, schemas(undone)[0], is_import)
+        part = _Undone(
+            table,
+            schemas(undone)[0],
+            is_import,
+            tuple(each for each in references if each.table == name and each.is_hard),
+        )
         if not connection.scalar(sa.text(f"select exists (select from {part.after})")):
             continue
         _check_columns(connection, part, undone)
@@ -122,6 +147,7 @@ def plan_undo(
         binds = {"leagues": leagues_of(connection, operation), "keys": keys}
         kept = {
             "changed since": _changed_since(connection, part, binds),
+            "it pointed at nothing": _lost_before(connection, part, binds),
             **_plan_inserted(connection, part, binds, [each for each in references if each.target == name]),
         }
         _refuse_overtaken(connection, part, undone, kept["changed since"], later)
@@ -238,6 +264,7 @@ def _plan_returns(connection: sa.Connection, part: _Undone, binds: dict[str, Any
         return
     returns = {
         name: "p.{0} is distinct from b.{0} and l.{0} is not distinct from p.{0}".format(quote(name))
+        + f" and {part.stands(name)}"
         for name in changed
     }
     values = {
@@ -255,6 +282,27 @@ def _plan_returns(connection: sa.Connection, part: _Undone, binds: dict[str, Any
         ),
         binds,
     )
+
+
+def _lost_before(connection: sa.Connection, part: _Undone, binds: dict[str, Any]) -> dict[str, str]:
+    """Key of a row -> columns that pointed at nothing before the run mended them, and cannot be written so again."""
+    lost = [
+        f"case when p.{name} is distinct from b.{name} and not ({part.stands(each.column)}) then '{each.column}' end"
+        for each in part.keys
+        if (name := quote(each.column))
+    ]
+    if not lost:
+        return {}
+    rows = connection.execute(
+        sa.text(
+            f"select row_key, columns from (select {part.row} as row_key, array_remove(array[{', '.join(lost)}], null)"
+            f" as columns from {part.after} as p join {part.before} as b on {part.table.same('b', 'p')}"
+            f" where p._op in ('update', 'deactivate') and {_DUE}) as compared where cardinality(columns) > 0"
+            " order by row_key"
+        ),
+        binds,
+    )
+    return {row.row_key: ", ".join(dict.fromkeys(row.columns)) for row in rows}
 
 
 def _plan_deleted(connection: sa.Connection, part: _Undone, binds: dict[str, Any]) -> None:

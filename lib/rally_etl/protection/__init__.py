@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.planning.operations import Kind
+from rally_etl.protection.constraints import KIND as CONSTRAINTS
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.finding import find_orphans
 from rally_etl.protection.guard_plan import KIND as GUARD
 from rally_etl.protection.identity import is_same_thing
+from rally_etl.protection.keys import find_constraints
+from rally_etl.protection.mend_plan import KIND as ORPHANS
 
-KINDS: dict[str, Kind] = {"guard": GUARD}
+KINDS: dict[str, Kind] = {"orphans": ORPHANS, "constraints": CONSTRAINTS, "guard": GUARD}
 """What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made."""
 
 __all__ = [
     "KINDS",
     "Reference",
     "ReferenceParams",
+    "find_constraints",
     "find_orphans",
     "find_references",
     "integration_measures",

@@ -33,6 +33,7 @@ _DUE = sa.text(
     where exists (
         select from etl.held_rows as h
         join etl.reviews as q on q.league = h.league and q.state in ('accepted', 'rejected')
+            and q.kind <> 'orphan'
         where h.run_id = newest.run_id and h.league = newest.league and h.kind = newest.kind
           and q.decided_at > newest.started_at
           and (h.reason like 'waits for %' or h.reason = 'unknown_team' and h.name = q.name))

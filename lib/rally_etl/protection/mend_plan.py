@@ -1,0 +1,205 @@
+"""Plan the repair of orphans: images of the rows as they will be, and what is written down about each."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog
+from rally_etl.planning import schema
+from rally_etl.planning.compare import TOUCHED
+from rally_etl.planning.operations import REHEARSAL, Kind, Planned
+from rally_etl.protection.finding import find_orphans
+from rally_etl.protection.mending import propose
+from rally_etl.protection.questions import write_questions
+from rally_etl.protection.repair import PLANNED, Repair
+
+if TYPE_CHECKING:
+    from rally_etl.naming import Leagues
+    from rally_etl.settings import Settings
+
+
+def told(operation: Mapping[str, Any]) -> str:
+    """The repair in a few words."""
+    return f"orphans of {operation['league']}" if operation.get("league") else "orphans"
+
+
+def leagues_of(connection: sa.Connection, leagues: Leagues, operation: Mapping[str, Any]) -> list[str]:
+    """Keys of the leagues that a repair concerns: the one it is limited to, or all."""
+    return [leagues.get(operation["league"]).key] if operation.get("league") else []
+
+
+def plan_mending(
+    connection: sa.Connection,
+    catalog: dict[str, Table],
+    settings: Settings,
+    run_id: str,
+    operation: Mapping[str, Any],
+    keys: list[str],
+) -> Planned:
+    """Find the orphans of live, and plan what is known of them; the plan's schema comes first in ``search_path``.
+
+    What is planned, asked and left stands in ``etl.repairs``; what is asked also in the review queue.
+    """
+    only = keys if operation.get("league") else None
+    with _looking_at_live(connection):
+        repairs = propose(connection, settings, find_orphans(connection, settings, leagues=only))
+    tables = read_catalog(connection, tuple({*IMPORTED, *(repair.orphan.table for repair in repairs)}))
+    touched, repairs = write_plan(connection, catalog, tables, run_id, repairs, keys)
+    if run_id != REHEARSAL:
+        write_repairs(connection, run_id, repairs)
+        write_questions(connection, run_id, repairs, only)
+    return Planned(touched)
+
+
+@contextmanager
+def _looking_at_live(connection: sa.Connection) -> Iterator[None]:
+    """Within it names without a schema are live tables, not the plan's."""
+    path = connection.scalar(sa.text("show search_path"))
+    to = sa.text("select set_config('search_path', :path, true)")
+    connection.execute(to, {"path": "public, pg_temp"})
+    yield
+    connection.execute(to, {"path": path})
+
+
+def write_plan(
+    connection: sa.Connection,
+    catalog: Mapping[str, Table],
+    tables: Mapping[str, Table],
+    run_id: str,
+    repairs: Sequence[Repair],
+    keys: list[str],
+) -> tuple[dict[str, Table], list[Repair]]:
+    """Write the rows of what is planned; a row that several repairs change is one row of the plan.
+
+    Args:
+        tables: every table that a repair is about, as live has it.
+
+    Returns:
+        the user tables for which plan tables were made; and the repairs, those that cannot be done as questions.
+    """
+    repairs = [_without_key(repair, tables) for repair in repairs]
+    touched: dict[str, Table] = {}
+    while True:
+        due = [repair for repair in repairs if repair.state == PLANNED]
+        for name in sorted({repair.orphan.table for repair in due} - catalog.keys() - touched.keys()):
+            touched[name] = tables[name]
+            schema.add_tables(connection, run_id, {name: tables[name]})
+        for name in {repair.orphan.table for repair in due}:
+            _write_updates(connection, tables[name], [each for each in due if each.orphan.table == name], keys)
+        clashing = _clashing_rows(connection, {**catalog, **touched})
+        if not clashing:
+            return touched, repairs
+        repairs = [_unless_clashing(repair, clashing) for repair in repairs]
+        for name in {*touched, *(repair.orphan.table for repair in due)}:
+            connection.execute(sa.text(f"delete from {quote(name)}"))
+
+
+def _without_key(repair: Repair, tables: Mapping[str, Table]) -> Repair:
+    table = tables.get(repair.orphan.table)
+    if repair.state == PLANNED and (table is None or not table.key):
+        return repair.asked(f"{repair.evidence}; but {repair.orphan.table} has nothing that tells its rows apart")
+    return repair
+
+
+def _unless_clashing(repair: Repair, clashing: Mapping[tuple[str, str], str]) -> Repair:
+    why = clashing.get((repair.orphan.table, repair.orphan.row))
+    return repair.asked(f"{repair.evidence}; but {why}") if why and repair.state == PLANNED else repair
+
+
+def _write_updates(connection: sa.Connection, table: Table, repairs: Iterable[Repair], keys: list[str]) -> None:
+    values: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for repair in repairs:
+        if repair.action != "update":
+            continue
+        follows = {column: becomes for column, (_, becomes) in repair.follows.items()}
+        values[repair.orphan.row] = follows | values[repair.orphan.row] | {repair.orphan.column: repair.becomes}
+    if not values:
+        return
+    written = sorted({column for each in values.values() for column in each})
+    types = {column.name: column.type for column in table.columns}
+    images = {
+        name: f"case when r.changes ? '{name}' then cast(r.changes ->> '{name}' as {types[name]})"
+        f" else l.{quote(name)} end"
+        for name in written
+    }
+    if table.name in IMPORTED and table.has(TOUCHED):
+        images[TOUCHED] = "now()"
+    columns = ", ".join(quote(name) for name in table.column_names)
+    image = ", ".join(images.get(name, f"l.{quote(name)}") for name in table.column_names)
+    moves = [name for name in written if name in table.key]
+    moved = " or ".join(f"r.changes ? '{name}'" for name in moves) or "false"
+    source = (
+        f"from {quote('public', table.name)} as l join jsonb_to_recordset(cast(:rows as jsonb)) as"
+        f" r(row_key text, changes jsonb) on r.row_key = {row_key(table, 'l')}"
+    )
+    rows = json.dumps([{"row_key": row, "changes": changes} for row, changes in values.items()])
+    binds = {"rows": rows, "leagues": keys}
+    connection.execute(
+        sa.text(
+            f"insert into {quote(table.name)} ({columns}, _op, _leagues) select {image},"
+            f" case when {moved} then 'insert' else 'update' end, cast(:leagues as text[]) {source}"
+        ),
+        binds,
+    )
+    if moves:
+        live = ", ".join(f"l.{quote(name)}" for name in table.column_names)
+        connection.execute(
+            sa.text(
+                f"insert into {quote(table.name)} ({columns}, _op, _leagues)"
+                f" select {live}, 'delete', cast(:leagues as text[]) {source} where {moved}"
+            ),
+            binds,
+        )
+
+
+def row_key(table: Table, alias: str) -> str:
+    """SQL of the key of a row as one text."""
+    return f"concat_ws(', ', {', '.join(f'{alias}.{quote(name)}' for name in table.key)})"
+
+
+def _clashing_rows(connection: sa.Connection, tables: Mapping[str, Table]) -> dict[tuple[str, str], str]:
+    """Planned rows that could not stand beside others, by table and the key that they have in live."""
+    return {}
+
+
+def write_repairs(connection: sa.Connection, run_id: str, repairs: Iterable[Repair]) -> None:
+    """Write down what a run makes of what it found: one row per column that changes, or per row or question."""
+    rows = []
+    for repair in repairs:
+        orphan = repair.orphan
+        shared = {
+            "kind": orphan.kind, "action": repair.action, "table_name": orphan.table, "row_key": orphan.row,
+            "image": repair.image, "target_table": orphan.target, "name": repair.name, "league": repair.league,
+            "strategy": repair.strategy, "confidence": repair.confidence, "evidence": repair.evidence,
+            "state": repair.state,
+        }  # fmt: skip
+        rows.append(shared | {"column_name": orphan.column, "was": orphan.was, "becomes": repair.becomes})
+        rows += [
+            shared | {"column_name": column, "was": was, "becomes": becomes}
+            for column, (was, becomes) in repair.follows.items()
+        ]
+    connection.execute(
+        sa.text(
+            """
+            insert into etl.repairs (run_id, number, kind, action, table_name, row_key, column_name, was, becomes,
+                                     image, target_table, name, league, strategy, confidence, evidence, state)
+            select :run, r.number, r.kind, r.action, r.table_name, r.row_key, r.column_name, r.was, r.becomes, r.image,
+                   r.target_table, r.name, r.league, r.strategy, r.confidence, r.evidence, r.state
+            from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+                number integer, kind text, action text, table_name text, row_key text, column_name text, was text,
+                becomes text, image jsonb, target_table text, name text, league text, strategy text,
+                confidence double precision, evidence text, state text)
+            """
+        ),
+        {"run": run_id, "rows": json.dumps([row | {"number": number} for number, row in enumerate(rows, start=1)])},
+    )
+
+
+KIND = Kind(told, leagues_of, plan_mending)
+"""The operation ``orphans``: ``league`` limits it to one, ``by`` and ``reason`` go to the ledger."""
