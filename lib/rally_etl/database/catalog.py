@@ -31,11 +31,11 @@ _COLUMNS = sa.text(
     """
     select c.relname as table_name, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
            a.attnotnull as is_required, pg_get_expr(d.adbin, d.adrelid) as default_sql,
-           case when a.attname = 'id' then pg_get_serial_sequence(format('public.%I', c.relname), a.attname)
+           case when a.attname = 'id' then pg_get_serial_sequence(format('%I.%I', s.nspname, c.relname), a.attname)
            end as sequence
     from pg_attribute as a
     join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-    join pg_namespace as s on s.oid = c.relnamespace and s.nspname = 'public'
+    join pg_namespace as s on s.oid = c.relnamespace and s.nspname = :schema
     left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and c.relname = any(:names)
     order by c.relname, a.attnum
@@ -51,7 +51,7 @@ _UNIQUE_KEYS = sa.text(
     from pg_index as x
     join pg_class as i on i.oid = x.indexrelid
     join pg_class as t on t.oid = x.indrelid
-    join pg_namespace as s on s.oid = t.relnamespace and s.nspname = 'public'
+    join pg_namespace as s on s.oid = t.relnamespace and s.nspname = :schema
     where x.indisunique and x.indisvalid and x.indexprs is null and t.relname = any(:names)
     order by t.relname, i.relname
     """
@@ -65,7 +65,7 @@ _PRIMARY_KEYS = sa.text(
                  order by k.position)::text[] as columns
     from pg_index as x
     join pg_class as t on t.oid = x.indrelid
-    join pg_namespace as s on s.oid = t.relnamespace and s.nspname = 'public'
+    join pg_namespace as s on s.oid = t.relnamespace and s.nspname = :schema
     where x.indisprimary and t.relname = any(:names)
     """
 )
@@ -118,9 +118,11 @@ def quote(*parts: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
-def read_catalog(connection: sa.Connection, names: tuple[str, ...] = IMPORTED) -> dict[str, Table]:
+def read_catalog(
+    connection: sa.Connection, names: tuple[str, ...] = IMPORTED, schema: str = "public"
+) -> dict[str, Table]:
     """Describe those of the named tables that exist; one that is missing has no entry."""
-    binds = {"names": list(names)}
+    binds = {"names": list(names), "schema": schema}
     columns: dict[str, list[Column]] = {}
     sequences: dict[str, str | None] = {}
     for row in connection.execute(_COLUMNS, binds):

@@ -1,15 +1,16 @@
 """Memory of what users wrote (`etl.user_rows`): every row that refers to imported rows, as it was when last seen.
 
-An image is the row as JSON without its secrets, and under ``_names`` the name of what each reference pointed at. It follows
-its row, but a reference keeps its last good value, and the name of it, when somebody else than a run of ours has
+An image is the row as JSON without its secrets, and under ``_names`` the name of what each reference pointed at. It
+follows its row, but a reference keeps its last good value, and that one's name, when somebody else than a run of ours
+has
 
 - written anything else into one that the application never writes again (`Reference.is_fixed`),
 - emptied one that must not be empty (`Reference.is_required`), or whose target is gone,
 - pointed one at nothing.
 
-A value is good if it pointed at something when it was noted. It is kept until a run that is published writes the row, or
-`settle` says that the row is right as it is. A row that is missing keeps its image and gets `gone_at`; one that a run of ours
-has deleted, or whose absence is settled, is forgotten. ``row_hash`` is always that of the row as it stands.
+A value is good if it pointed at something when it was noted. It is kept until a run that is published writes the row,
+or `settle` says that the row is right as it is. A row that is missing keeps its image and gets `gone_at`; one that a
+run of ours has deleted, or whose absence is settled, is forgotten. ``row_hash`` is that of the row as it stands.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _SEEN = """
                where table_name = any(:names) or to_regclass('public.' || quote_ident(table_name)) is null) as m
         on m.row_key = l.row_key and m.table_name = l.table_name
     where l.row_key is null and m.gone_at is null or m.row_key is null
-       or l.row_hash is distinct from m.row_hash and l.row_key is not null or l.row_key is not null and m.gone_at is not null
+       or l.row_key is not null and (l.row_hash is distinct from m.row_hash or m.gone_at is not null)
     """
 _GONE = """
     update etl.user_rows as m set gone_at = clock_timestamp()
@@ -130,7 +131,8 @@ def _place_planned(connection: sa.Connection, each: UserTable, run_id: str) -> N
         sa.text(
             f"insert into noted_rows select :name, {each.key('p')}, l.ctid,"
             f" case when l.ctid is null then 'gone' else 'changed' end"
-            f" from {plan} as p left join {quote('public', each.name)} as l on {each.table.same('l', 'p')} where {users}"
+            f" from {plan} as p left join {quote('public', each.name)} as l on {each.table.same('l', 'p')}"
+            f" where {users}"
         ),
         {"name": each.name},
     )
@@ -177,7 +179,6 @@ def _images(each: UserTable, params: ReferenceParams, keeps: bool) -> str:
             )
             name = f"case when {kept} then c.noted_was -> '{NAMES}' ->> {text} else {name} end"
         names.append(f"{text}, {name}")
-    secrets = ", ".join(f"'{name}'" for name in sorted(each.secrets))
     return f"""
         insert into etl.user_rows as m (table_name, row_key, image, row_hash, run_id)
         select distinct on (c.noted_key) :name, c.noted_key,
@@ -225,7 +226,8 @@ def _names(reference: Reference, params: ReferenceParams) -> str:
     return (
         f"select {key} as key, min({name_sql('t', reference.target, params)}) as name"
         f" from {quote('public', reference.target)} as t"
-        f" where {key} in (select cast({column} as text) from noted union select noted_was ->> {text} from noted) group by 1"
+        f" where {key} in (select cast({column} as text) from noted union select noted_was ->> {text} from noted)"
+        " group by 1"
     )
 
 

@@ -1,7 +1,8 @@
-"""Tables that hold rows of users: what tells their rows apart, what they refer to, and what of them no copy may hold."""
+"""Tables that hold rows of users: what tells rows apart, what they refer to, and what of them no copy may hold."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,8 +14,8 @@ SCHEDULE = "schedule"
 """The imported table in which users' practice rows stand."""
 
 _NAMES = sa.text(
-    "select c.relname from pg_class as c where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')"
-    " and not c.relispartition and not c.relname = any(:imported) order by 1"
+    "select c.relname from pg_class as c where c.relnamespace = to_regnamespace(quote_ident(:schema))"
+    " and c.relkind in ('r', 'p') and not c.relispartition and not c.relname = any(:imported) order by 1"
 )
 _PARTS = sa.text(
     """
@@ -59,9 +60,17 @@ class UserTable:
         """SQL of the key of a row as one text, as `etl.user_rows.row_key` has it."""
         return f"concat_ws(', ', {', '.join(f'{alias}.{quote(name)}' for name in self.table.key)})"
 
-    def hash(self, alias: str) -> str:
-        """SQL of a number that is another one as soon as anything of a row is; secrets are left out."""
-        shown = (_hashable(alias, column) for column in self.table.columns if column.name not in self.secrets)
+    def hash(self, alias: str, present: Collection[str] | None = None) -> str:
+        """SQL of a number that is another one as soon as anything of a row is; secrets are left out.
+
+        Args:
+            present: columns that the relation of the alias has; one that it lacks counts as NULL. None: it has all.
+        """
+        shown = (
+            _hashable(alias, column) if present is None or column.name in present else f"cast(null as {column.type})"
+            for column in self.table.columns
+            if column.name not in self.secrets
+        )
         return f"hash_record_extended(row({', '.join(shown)}), 0)"
 
 
@@ -70,11 +79,34 @@ def _hashable(alias: str, column: Column) -> str:
     return name if column.type.startswith(_HASHED) and not column.type.endswith("[]") else f"cast({name} as text)"
 
 
-def find_user_tables(connection: sa.Connection, params: ReferenceParams) -> dict[str, UserTable]:
-    """Tables of users in the database met, and the schedule for its practice rows, by name."""
-    names = tuple(connection.scalars(_NAMES, {"imported": [*IMPORTED, *ARCHIVED]}))
-    references = [each for each in find_references(connection, params) if each.table in (*names, SCHEDULE)]
-    catalog = read_catalog(connection, (*names, SCHEDULE))
+def find_user_tables(
+    connection: sa.Connection, params: ReferenceParams, schemas: Iterable[str] = ("public",)
+) -> dict[str, UserTable]:
+    """Tables of users in the database met, and the schedule for its practice rows, by name.
+
+    Args:
+        schemas: where else to look: a table that ``public`` has lost is described from a copy of it.
+    """
+    found: dict[str, UserTable] = {}
+    for schema in ("public", *(each for each in schemas if each != "public")):
+        binds = {"schema": schema, "imported": [*IMPORTED, *ARCHIVED]}
+        names = [name for name in connection.scalars(_NAMES, binds) if name not in found and not name.startswith("_")]
+        names += [SCHEDULE] if SCHEDULE not in found else []
+        if names:
+            found |= _described(connection, params, schema, names)
+    return found
+
+
+def _described(
+    connection: sa.Connection, params: ReferenceParams, schema: str, names: list[str]
+) -> dict[str, UserTable]:
+    catalog = read_catalog(connection, tuple(names), schema)
+    columns = {(name, column) for name, table in catalog.items() for column in table.column_names}
+    references = [
+        each
+        for each in (find_references(connection, params) if schema == "public" else params.soft)
+        if (each.table, each.column) in columns and (each.table != SCHEDULE or each.rows)
+    ]
     remembered = _with_parts(connection, {each.table for each in references}) - params.logs
     return {
         name: UserTable(

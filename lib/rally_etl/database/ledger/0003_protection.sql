@@ -30,6 +30,7 @@ create table etl.accounts (
     lost        bigint not null default 0, -- reference that points nowhere
     moved       bigint not null default 0, -- reference that points at another thing
     emptied     bigint not null default 0, -- reference that is NULL and was not
+    dangling    bigint not null default 0, -- reference that pointed nowhere before, too
     fingerprint text not null default '',
     primary key (run_id, moment, table_name, column_name)
 );
@@ -93,3 +94,15 @@ alter table etl.reviews drop constraint reviews_entity_check;
 alter table etl.reviews add constraint reviews_entity_check
     check (entity in ('team', 'club', 'series', 'player', 'league', 'row'));
 alter table etl.reviews add column told text not null default '';  -- of an orphan: which rows, and what is known
+
+-- Rows of users that a guarded command, or somebody while it ran, had added or changed, and that the way back to the
+-- snapshot could not leave as they were.
+create table etl.guard_rows (
+    number     bigint generated always as identity primary key,
+    run_id     text not null,
+    table_name text not null,
+    row_key    text not null,
+    why        text not null,
+    image      jsonb not null            -- of the row; secrets left out
+);
+create index guard_rows_run_id on etl.guard_rows (run_id);
