@@ -15,6 +15,7 @@ from rally_etl import planning
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.engine import connect
 from rally_etl.operations import KINDS
+from rally_etl.protection import integration_measures
 from scrapes import APTA, Import, changed, fingerprint, small
 
 SNAPSHOT, AFTER = "guard_x", "after_x"
@@ -120,6 +121,12 @@ def plan(loaded: Import, method: str) -> str:
     return run_id
 
 
+def found(loaded: Import, run_id: str) -> dict[str, list[str]]:
+    """What the stage integration finds wrong with rows of users."""
+    measures = integration_measures(loaded.engine, loaded.settings, run_id)[APTA]
+    return {name: each["detail"] for name, each in measures.items() if each["value"]}
+
+
 USERS = ("polls", "user_contexts", "user_player_associations", "users", "captain_messages")
 
 
@@ -165,6 +172,7 @@ def test_what_a_command_brought_comes_under_the_old_ids(loaded):
     assert before == fingerprint(loaded.engine)
 
     run_id = plan(loaded, "old_ids")
+    assert {} == found(loaded, run_id)
     loaded.publish(run_id)
 
     assert expected == contents(loaded)
@@ -204,6 +212,7 @@ def test_users_rows_come_back_under_the_new_ids(loaded):
     assert expected != meaning(loaded)
 
     run_id = plan(loaded, "direct")
+    assert {} == found(loaded, run_id)
     loaded.publish(run_id)
 
     assert expected == meaning(loaded)
