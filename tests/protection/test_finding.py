@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.engine import read_only
 from rally_etl.errors import UsageError
-from rally_etl.protection.finding import find_orphans
+from rally_etl.protection.finding import count_gone, find_orphans
 from rally_etl.protection.orphans import Orphan
 from rally_etl.settings import Settings
 
@@ -208,10 +208,10 @@ def remember(engine: sa.Engine, table: str, key: str, names: dict[str, str] | No
 
 
 def test_reference_that_was_emptied_is_found_with_what_it_had(live, settings):
-    """A context that lost its team is found, with the team's id and name; one that never had a team is none."""
-    break_it(live, "insert into user_contexts (user_id, league_id) values (2, 1)")
+    """A context that lost its team with the team is found; one that its user emptied is none."""
+    break_it(live, "insert into user_contexts (user_id, league_id, team_id) values (2, 1, 12)")
     remember(live, "user_contexts", "cast(user_id as text)", {"team_id": "Tennaqua 12"})
-    break_it(live, "update user_contexts set team_id = null")
+    break_it(live, "update user_contexts set team_id = null", "update teams set id = 88 where id = 11")
 
     emptied = found(live, settings, "emptied")
 
@@ -237,3 +237,266 @@ def test_dangling_reference_says_what_the_id_was(live, settings):
         orphan.club,
         orphan.league,
     )
+
+
+def history(table: str, number: int, name: str, since: str, until: str | None, **changes: str | None) -> str:
+    """A statement that records one sighting."""
+    row = {"valid_to": until, "league": "APTA_CHICAGO", "series": "Series 12", "run_id": None} | changes
+    values = ", ".join("null" if value is None else f"'{value}'" for value in row.values())
+    return (
+        f"insert into etl.entity_history (table_name, entity_id, name, is_active, valid_from, {', '.join(row)})"
+        f" values ('{table}', {number}, '{name}', true, '{since}', {values})"
+    )
+
+
+def test_repair_that_moves_two_teams_rows_to_one_team_is_found(live, settings):
+    """Practices of two teams that a repair re-pointed to a third one are told apart by what each pointed at."""
+    break_it(
+        live,
+        "drop table if exists practice_times",
+        "create table practice_times (id serial primary key, team_id integer, day_of_week text)",
+        "insert into practice_times (id, team_id, day_of_week) values (1, 11, 'Monday'), (2, 14, 'Friday')",
+    )
+    remember(live, "practice_times", "cast(id as text)", {"team_id": "a name"})
+    break_it(live, "update practice_times set team_id = 12")
+
+    moved = found(live, settings, "moved")
+
+    assert [("moved", "practice_times", "1", "team_id"), ("moved", "practice_times", "2", "team_id")] == places(moved)
+    assert [("12", "11"), ("12", "14")] == [(each.was, each.had) for each in moved]
+    assert "points at team 12, which is Winnetka 12, and pointed at team 11" in moved[0].told
+
+
+def test_id_given_to_another_team_is_found_by_memory(live, settings):
+    """A poll's id stays while its team's becomes another one; a new spelling of the same team is none."""
+    remember(live, "polls", "cast(id as text)", {"team_id": "Tennaqua 12"})
+    break_it(live, "update teams set team_name = 'Tennaqua - 12' where id = 11")
+    assert [] == found(live, settings, "moved")
+
+    break_it(live, "update teams set team_name = 'Glen Ellyn 17 SW' where id = 11")
+    moved = found(live, settings, "moved")
+
+    assert 8 == len(moved)
+    assert ("polls", "11", "11", "Tennaqua 12") == (moved[0].table, moved[0].was, moved[0].had, moved[0].name)
+    assert moved[0].told.endswith("was Tennaqua 12 when last seen and is Glen Ellyn 17 SW now")
+
+
+@pytest.mark.parametrize(("run_id", "count"), [(None, 1), ("20250901T060000-aaaa", 0)])
+def test_id_given_to_another_team_is_found_by_history(live, settings, run_id, count):
+    """Without memory, a row written before the id changed hands is found, unless a run has renamed the team."""
+    break_it(
+        live,
+        history("teams", 11, "Hinsdale PC I 7 SW", "2025-07-01", "2025-08-06", series="Series 7 SW"),
+        history("teams", 11, "Tennaqua 12", "2025-08-06", None, run_id=run_id),
+        "update polls set created_at = '2025-06-01' where id = 4",
+    )
+
+    moved = found(live, settings, "moved")
+
+    assert [("moved", "polls", "4", "team_id")] * count == places(moved)
+    told = "which was Hinsdale PC I 7 SW (Series 7 SW) until 2025-08-06 and is Tennaqua 12 now"
+    assert [True] * count == [told in each.told for each in moved]
+
+
+def test_practice_of_another_team_than_its_text_is_found(live, settings):
+    """The text of a practice names its club and series: another team's id is wrong, another spelling is not."""
+    break_it(live, "update series set name = 'Chicago 12' where id = 1")
+    assert [] == found(live, settings, "moved")
+
+    break_it(live, "update schedule set home_team_id = 12 where id = 2")
+    (moved,) = found(live, settings, "moved")
+
+    assert ("schedule", "2", "home_team_id", "12") == (moved.table, moved.row, moved.column, moved.was)
+    assert ("Tennaqua", "Series 12") == (moved.club, moved.series)
+
+
+@pytest.mark.parametrize(("player", "count"), [(101, 0), (102, 1)])
+def test_availability_of_somebody_else_is_found(live, settings, player, count):
+    """The player of an availability bears the name that it says."""
+    break_it(live, f"update player_availability set player_id = {player}")
+
+    moved = found(live, settings, "moved")
+
+    assert [("moved", "player_availability", "1", "player_id")] * count == places(moved)
+    assert ["Ann Arbor"] * count == [each.name for each in moved]
+
+
+def test_availability_of_a_relative_is_found(live, settings):
+    """Two people share a part of their name; the one whose whole name it is must be meant."""
+    break_it(
+        live,
+        "update players set last_name = 'Arbor' where id = 102",
+        "update player_availability set player_id = 102",
+    )
+
+    assert [("moved", "player_availability", "1", "player_id")] == places(found(live, settings, "moved"))
+
+
+def test_rows_that_went_in_numbers_are_found(live, settings):
+    """Practices that an importer deleted are found; one poll that its captain deleted is not, nor its votes."""
+    break_it(
+        live,
+        "insert into schedule (id, league_id, match_date, match_time, home_team, home_team_id) select 10 + n, 1,"
+        " date '2025-10-01' + n, '19:00', 'Tennaqua Practice - Series 12', 11 from generate_series(1, 4) as n",
+        "insert into poll_responses (id, poll_id, player_id) select 10 + n, 1, 200 + n from generate_series(1, 5) as n",
+    )
+    for table in ("schedule", "polls", "poll_responses"):
+        remember(live, table, "cast(id as text)", {"home_team_id": "Tennaqua 12"})
+    break_it(live, "delete from etl.user_rows where table_name = 'schedule' and row_key = '1'")
+    break_it(live, "delete from polls where id = 1", "delete from poll_responses where poll_id = 1")
+    assert [] == found(live, settings, "gone")
+
+    break_it(live, "delete from schedule where away_team is null")
+    gone = found(live, settings, "gone")
+
+    assert {"schedule"} == {each.table for each in gone}
+    assert ["2", "11", "12", "13", "14"] == [each.row for each in gone]
+    assert "is gone: 5 of 5 rows of schedule are gone" in gone[0].told
+    assert ("Tennaqua 12", "Tennaqua", "Series 12") == (gone[0].name, gone[0].club, gone[0].series)
+    with read_only(live, "public") as connection:
+        assert {"polls": 1, "poll_responses": 6} == count_gone(connection, settings)
+
+
+def test_rows_of_one_team_that_went_in_numbers_are_found(live, settings):
+    """Five practices of one team are gone, few among those of all teams."""
+    break_it(
+        live,
+        "insert into schedule (id, league_id, match_date, match_time, home_team, home_team_id) select 10 + n, 1,"
+        " date '2025-10-01' + n, '19:00', 'Practice', case when n <= 5 then 12 else 13 end"
+        " from generate_series(1, 60) as n",
+    )
+    remember(live, "schedule", "cast(id as text)")
+    break_it(live, "delete from schedule where home_team_id = 12")
+
+    gone = found(live, settings, "gone")
+
+    assert 5 == len(gone)
+    assert "5 of 5 rows of schedule of team 12 are gone" in gone[0].told
+
+
+def test_dropped_table_takes_all_its_rows(live, settings):
+    """A table that somebody dropped is missed row by row."""
+    remember(live, "captain_messages", "cast(id as text)", {"team_id": "Tennaqua 12"})
+    remember(live, "polls", "cast(id as text)", {"team_id": "Tennaqua 12"})
+    break_it(live, "drop table poll_responses", "drop table poll_choices", "drop table polls")
+
+    gone = found(live, settings, "gone")
+
+    assert [("polls", str(number)) for number in range(1, 9)] == [(each.table, each.row) for each in gone]
+
+
+@pytest.mark.parametrize(
+    ("statement", "places_found"),
+    [
+        (
+            "update match_scores set home_team_id = null, away_team_id = null",
+            [("match_scores", "1", "away_team_id"), ("match_scores", "1", "home_team_id")],
+        ),
+        ("update schedule set away_team_id = null where id = 1", [("schedule", "1", "away_team_id")]),
+        ("update series_stats set series_id = null", [("series_stats", "1", "series_id")]),
+        ("update players set team_id = null where id = 103", [("players", "103", "team_id")]),
+        ("update match_scores set home_team_id = null, home_team = 'BYE'", []),
+        ("update players set team_id = null, is_active = false where id = 103", []),
+    ],
+)
+def test_row_that_names_a_team_without_its_id_is_found(live, settings, statement, places_found):
+    """An imported row says which team it is of; BYE is no team, and who left has none."""
+    break_it(live, statement)
+
+    assert [("unlinked", *place) for place in places_found] == places(found(live, settings, "unlinked"))
+
+
+@pytest.mark.parametrize(
+    ("statements", "places_found"),
+    [
+        (["update match_scores set home_team_id = 13"], [("match_scores", "1", "home_team_id")]),
+        (["update schedule set home_team_id = 13 where id = 1"], [("schedule", "1", "home_team_id")]),
+        (["update series_stats set team_id = 14"], [("series_stats", "1", "team_id")]),
+        (["update players set team_id = 14 where id = 101"], [("players", "101", "team_id")]),
+        (["update match_scores set home_team = 'Tennaqua twelve'"], []),
+        (
+            [
+                "update teams set team_name = 'Tennaqua 21' where id = 11",
+                "update teams set team_name = 'Tennaqua 12' where id = 13",
+                history("teams", 11, "Tennaqua 12", "2025-07-01", "2025-08-06"),
+            ],
+            [],
+        ),
+    ],
+)
+def test_row_of_another_team_than_it_names_is_found(live, settings, statements, places_found):
+    """A text that is exactly another team's name is that team's; a name that the team had before is its own."""
+    break_it(live, *statements)
+
+    assert [("mislinked", *place) for place in places_found] == places(found(live, settings, "mislinked"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "place"),
+    [
+        ("delete from club_leagues where club_id = 2", "unpaired", ("club_leagues", "2, 1", "")),
+        ("delete from series_leagues where series_id = 3", "unpaired", ("series_leagues", "3, 2", "")),
+        (
+            "insert into teams (id, club_id, series_id, league_id, team_name, display_name)"
+            " values (15, 2, 2, 1, 'Winnetka 13', 'Winnetka 13')",
+            "unspoken",
+            ("teams", "15", ""),
+        ),
+        ("update teams set series_id = 3 where id = 13", "unspoken", ("teams", "13", "series_id")),
+        (
+            "insert into user_player_associations values (3, 'nndz-Ann')",
+            "doubled",
+            ("user_player_associations", "1, nndz-Ann", "tenniscores_player_id"),
+        ),
+        (
+            "insert into schedule (id, league_id, match_date, match_time, home_team, home_team_id)"
+            " values (9, 1, '2025-09-25', '19:00', 'Tennaqua Practice - Series 12', 11)",
+            "doubled",
+            ("schedule", "2", ""),
+        ),
+        (
+            "insert into match_scores (id, league_id, match_date, home_team, home_team_id, away_team, away_team_id,"
+            " home_player_1_id, home_player_2_id, away_player_1_id, winner, scores, tenniscores_match_id)"
+            " select 9, league_id, match_date, home_team, home_team_id, away_team, away_team_id, home_player_1_id,"
+            " home_player_2_id, away_player_1_id, winner, scores, tenniscores_match_id || '_Line1' from match_scores",
+            "doubled",
+            ("match_scores", "1", ""),
+        ),
+    ],
+)
+def test_pairs_teams_and_doubles_are_found(live, settings, statement, kind, place):
+    """What a junction lacks, an active team that nothing speaks of or of another league, one thing in two rows."""
+    if kind == "doubled":
+        break_it(live, "alter table user_player_associations drop constraint if exists unique_tenniscores_player_id")
+    break_it(live, statement)
+
+    assert [(kind, *place)] == places(found(live, settings, kind))
+
+
+def test_leagues_limit_what_is_found(live, settings):
+    """An orphan of another league is left out; one of which no league is known is not."""
+    break_it(live, "update user_contexts set team_id = 99", "update polls set team_id = 99 where id = 1")
+    break_it(live, "update players set team_id = 99 where league_id = 2")
+
+    with read_only(live, "public") as connection:
+        seen = find_orphans(connection, settings, kinds=("dangling",), leagues=("APTA_CHICAGO",))
+
+    assert [("polls", "*"), ("user_contexts", "APTA_CHICAGO")] == [(each.table, each.league) for each in seen]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["drop schema etl cascade"],
+        ["drop table series_leagues", "alter table series drop column league_id"],
+        ["drop table club_leagues", "alter table player_availability drop column user_id"],
+        ["alter table user_player_associations drop constraint user_player_associations_pkey"],
+        ["drop table polls cascade", "drop table poll_choices cascade", "alter table schedule drop column match_time"],
+        ["alter table polls drop column created_at", "alter table teams drop column is_active"],
+    ],
+)
+def test_other_shapes_of_the_database_are_searched(live, settings, statements):
+    """A ledger, junction, key or column that a database lacks is no fault, and no reason to find something."""
+    break_it(live, *statements)
+
+    assert [] == found(live, settings)

@@ -7,18 +7,30 @@ from collections.abc import Callable, Collection, Iterator
 import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
+from rally_etl.protection.finding import gone
+from rally_etl.protection.finding.doubled import find_doubled
 from rally_etl.protection.finding.ground import Ground
+from rally_etl.protection.finding.imported import find_mislinked, find_unlinked
+from rally_etl.protection.finding.moved import find_moved
 from rally_etl.protection.finding.pointing import find_dangling, find_emptied
+from rally_etl.protection.finding.teams import find_unpaired, find_unspoken
 from rally_etl.protection.orphans import KINDS, Orphan
 from rally_etl.settings import Settings
 
-__all__ = ["find_orphans"]
+__all__ = ["count_gone", "find_orphans"]
 
 Finder = Callable[[Ground], Iterator[Orphan]]
 
 _FINDERS: dict[str, Finder] = {
     "dangling": lambda ground: find_dangling(ground, (*ground.references, *ground.imported)),
     "emptied": find_emptied,
+    "moved": find_moved,
+    "gone": gone.find_gone,
+    "unlinked": find_unlinked,
+    "mislinked": find_mislinked,
+    "unpaired": find_unpaired,
+    "unspoken": find_unspoken,
+    "doubled": find_doubled,
 }
 
 
@@ -50,6 +62,15 @@ def find_orphans(
     if leagues is not None:
         found = [each for each in found if each.league in leagues or each.league == "*"]
     return sorted(found, key=_place)
+
+
+def count_gone(connection: sa.Connection, settings: Settings) -> dict[str, int]:
+    """Table -> rows of users that memory has and live has not and that are no orphans: users may have deleted them.
+
+    Raises:
+        UsageError: params that cannot be read.
+    """
+    return gone.count_gone(Ground.read(connection, settings))
 
 
 def _place(orphan: Orphan) -> tuple[int, str, str, int, str]:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import Table, quote, read_catalog
 from rally_etl.database.references import Reference, ReferenceParams, find_map, read_reference_params
-from rally_etl.naming import Leagues, load_leagues
+from rally_etl.naming import Clubs, Leagues, load_clubs, load_leagues
+from rally_etl.planning.clubs import with_recorded_aliases
 from rally_etl.settings import Settings
 
 SHOWN = ("question", "message", "lineup_name", "instruction", "note", "home_team", "player_name", "name", "subject")
@@ -71,6 +72,12 @@ class Ground:
         )
 
     @cached_property
+    def clubs(self) -> Clubs:
+        """Spellings of clubs, those that were decided since among them."""
+        clubs = load_clubs(self.settings.params_dir)
+        return with_recorded_aliases(self.connection, clubs) if "aliases" in self.ledger else clubs
+
+    @cached_property
     def has_memory(self) -> bool:
         """Whether the ledger has what users' rows were when last seen."""
         return "user_rows" in self.ledger
@@ -95,9 +102,18 @@ class Ground:
         return "cast(null as text)"
 
     def rows(self, reference: Reference) -> str:
-        """SQL of the rows of a reference's table that it is about."""
+        """SQL of the rows of a reference's table that it is about, with their place where the table has no key."""
+        columns = "*" if self.tables[reference.table].key else "*, ctid"
         condition = f" where {reference.rows}" if reference.rows else ""
-        return f"(select * from {quote('public', reference.table)}{condition})"
+        return f"(select {columns} from {quote('public', reference.table)}{condition})"
+
+    def text(self, value: str) -> str:
+        """SQL of a text."""
+        return "'" + value.replace("'", "''").replace(":", "\\:") + "'"
+
+    def target_of(self, reference: Reference, alias: str) -> str:
+        """SQL of the rows at which the row under *alias* points, as a part of `exists`."""
+        return f"select from {quote('public', reference.target)} as t where {self.points(reference, alias, 't')}"
 
     def is_same_text(self, reference: Reference) -> bool:
         """Whether the two columns compare without a cast."""
