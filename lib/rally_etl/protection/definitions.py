@@ -95,7 +95,11 @@ _SEQUENCES = sa.text(
     select distinct on (c.relname, s.oid)
         c.relname as table_name, n.nspname as schema, s.relname as name, a.attname as column_name,
         d.deptype::text as owned, format_type(q.seqtypid, null) as type, q.seqstart as start,
-        q.seqincrement as increment, q.seqmin as min, q.seqmax as max, q.seqcache as cache, q.seqcycle as cycle
+        q.seqincrement as increment, q.seqmin as min, q.seqmax as max, q.seqcache as cache, q.seqcycle as cycle,
+        (select jsonb_agg(jsonb_build_array(
+                    case when x.grantee = 0 then null else pg_get_userbyid(x.grantee) end, x.privilege_type,
+                    x.is_grantable, null))
+         from aclexplode(coalesce(s.relacl, acldefault('s', s.relowner))) as x) as grants
     from pg_class as c
     cross join lateral (
         select d.objid as sequence, d.refobjsubid as attnum, d.deptype from pg_depend as d
@@ -205,6 +209,7 @@ def read_definitions(connection: sa.Connection, tables: Iterable[str]) -> Defini
     for row in connection.execute(_SEQUENCES, binds).mappings().all():
         last, called = run(connection, f"select last_value, is_called from {quote(row['schema'], row['name'])}").one()
         sequence = {name: value for name, value in row.items() if name != "table_name"}
+        sequence["grants"] = sorted(sequence["grants"] or [], key=json.dumps)
         found.tables[row["table_name"]]["sequences"].append(sequence | {"last": last, "is_called": called})
     found.keys_into = [dict(row) for row in connection.execute(_FOREIGN_KEYS_INTO, binds).mappings()]
     found.views = [dict(row) for row in connection.execute(_VIEWS, binds).mappings()]

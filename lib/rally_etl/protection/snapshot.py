@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote
-from rally_etl.database.references import Reference, ReferenceParams, find_references
+from rally_etl.database.references import ARCHIVED, Reference, ReferenceParams, find_references
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.protection.definitions import (
     Definitions,
@@ -26,9 +26,6 @@ from rally_etl.protection.definitions import (
     structure,
 )
 from rally_etl.protection.fingerprints import fingerprint, whole
-
-ARCHIVED = ("match_scores_previous_seasons",)
-"""Tables that are neither imported nor written by users."""
 
 DEFINITIONS = "_definitions"
 PRACTICE_ROWS = "home_team ilike '%practice%' or coalesce(away_team, '') = ''"
@@ -53,9 +50,10 @@ class Snapshot:
         structures: table -> fingerprint of what it is made of.
         rows: table -> rows.
         definitions: what the tables are made of.
-        references: columns that refer to imported rows, with and without a foreign key.
+        references: columns of users' rows that refer to imported rows by id, with and without a foreign key.
         identity: imported table -> columns that say which thing a row stands for.
         practice_rows: SQL rule that tells users' rows in the table schedule.
+        secrets: columns that no image of a row may hold.
         taken_at: when, as text with the zone.
         seconds: how long it took.
     """
@@ -70,6 +68,7 @@ class Snapshot:
     references: tuple[Reference, ...]
     identity: dict[str, list[str]]
     practice_rows: str
+    secrets: tuple[str, ...]
     taken_at: str
     seconds: float
 
@@ -123,7 +122,7 @@ def take(
     names = _wanted(engine, tables)
     schema = schema_of(run_id)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
-        references = tuple(find_references(connection, params, with_imported=True)) if params else ()
+        references = tuple(find_references(connection, params)) if params else ()
         name_schemas(connection)
         if names:
             locked = ", ".join(quote("public", name) for name in names)
@@ -146,6 +145,7 @@ def take(
             references=tuple(each for each in references if each.table in rows and each.target in rows),
             identity=params.identity if params else {},
             practice_rows=params.practice_rows if params else PRACTICE_ROWS,
+            secrets=tuple(sorted(params.secrets)) if params else (),
             taken_at=str(run(connection, "select now()").scalar_one()),
             seconds=time.monotonic() - started,
         )
@@ -220,7 +220,7 @@ def find(connection: sa.Connection, run_id: str) -> Snapshot:
     found: dict[str, Any] = dict(run(connection, f"select name, definition from {table}").all())
     found["definitions"] = Definitions(**found["definitions"])
     found["references"] = tuple(Reference(**each) for each in found["references"])
-    return Snapshot(**found | {name: tuple(found[name]) for name in ("tables", "named")})
+    return Snapshot(**found | {name: tuple(found[name]) for name in ("tables", "named", "secrets")})
 
 
 def left_behind(connection: sa.Connection) -> list[str]:
@@ -237,8 +237,3 @@ def drop(engine: sa.Engine, run_id: str) -> None:
     """Forget the snapshot of a run; without one, nothing happens."""
     with engine.begin() as connection:
         run(connection, f"drop schema if exists {quote(schema_of(run_id))} cascade")
-
-
-def user_tables(snapshot: Snapshot) -> Iterable[str]:
-    """Copied tables that users write."""
-    return [table for table in snapshot.tables if snapshot.rows_of_users(table)]
