@@ -72,7 +72,7 @@ def _changes(
     operation: Mapping[str, Any] | None,
 ) -> str:
     """SQL of the planned rows whose value is not the live one, without what the operation may do."""
-    plan, candidate = schemas(run_id)
+    plan, live = schemas(run_id)[0], quote("public", kept.table)
     column = quote(kept.column)
     default = next(each.default_sql for each in table.columns if each.name == kept.column)
     demanded = any(each.name == kept.column and each.is_required for each in table.columns) and default is None
@@ -80,8 +80,9 @@ def _changes(
     if operation is None and not kept.is_initial and not demanded:
         differs.append(f"p._op = 'insert' and p.{column} is distinct from ({default or 'null'})")
     if operation and operation["kind"] != "undo":
-        elsewhere = f"select from {quote(candidate, kept.table)} as c where c.{column} = l.{column}"
-        differs.append(f"p._op = 'delete' and l.{column} is not null and not exists ({elsewhere})")
+        gone = f"select from {quote(plan, kept.table)} as d where d.id = c.id and d._op = 'delete'"
+        stays = f"select from {live} as c where c.{column} = l.{column} and not exists ({gone})"
+        differs.append(f"p._op = 'delete' and l.{column} is not null and not exists ({stays})")
     returned = ""
     if operation and operation["kind"] == "undo" and kept.table in read_planned(connection, operation["run"]):
         then = schemas(operation["run"])[0]
@@ -93,6 +94,6 @@ def _changes(
     name = ", ".join(f"coalesce(l.{quote(part)}, p.{quote(part)})" for part in params.identity.get(kept.table, ["id"]))
     return (
         f"select p._leagues as leagues, concat_ws(' ', {name}) as shown from {quote(plan, kept.table)} as p"
-        f" left join {quote('public', kept.table)} as l on l.id = p.id"
+        f" left join {live} as l on l.id = p.id"
         f" where ({' or '.join(f'({each})' for each in differs)}){returned} order by 2, p.id"
     )
