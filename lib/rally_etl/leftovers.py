@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from rally_etl import pipeline, planning
+from rally_etl.protection.unfinished import put_back_unfinished
 
 KEPT_PLANS = 20
 ENDING_S = 10  # seconds a session of a dead run may take to end
 
 
-def tidy(engine: sa.Engine) -> None:
-    """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive."""
+def tidy(engine: sa.Engine, tell: Callable[[str, str], None] = lambda label, text: None) -> None:
+    """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive.
+
+    Before anything else the database goes back to the snapshot of a guard that did not end; *tell* says so.
+    """
     with engine.begin() as connection:
         connection.execute(_END_SESSIONS, {"names": [f"rally-etl {stage}" for stage in pipeline.STAGES]})
+    for text in put_back_unfinished(engine):
+        tell("snapshot", text)
     with engine.begin() as connection:
         connection.execute(
             sa.text(

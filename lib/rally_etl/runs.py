@@ -66,7 +66,7 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
     engine = connect(settings)
     init(engine)
     with run_lock(engine, order.wait_s):
-        tidy(engine)
+        tidy(engine, tell)
         source = os.path.relpath(order.source.resolve(), settings.root)
         run_id = ledger.start_run(engine, source, order.as_of, order.dry_run, scrape.leagues)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
@@ -102,7 +102,7 @@ def operate(
     engine = connect(settings)
     init(engine)
     with run_lock(engine):
-        tidy(engine)
+        tidy(engine, tell)
         keys = list(leagues) or operations.leagues_of(engine, settings, operation, KINDS)
         operations.rehearse(engine, settings, operation, keys, KINDS)
         source, day = KINDS[operation["kind"]].told(operation), as_of or datetime.now(UTC).date()
@@ -111,8 +111,19 @@ def operate(
         return go_through(engine, settings, run_id, dry_run, tell)
 
 
-def go_through(engine: sa.Engine, settings: Settings, run_id: str, dry_run: bool, tell: Tell) -> dict[str, Any]:
-    """Notebooks, decision, publish and report of a run that has begun."""
+def go_through(
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    dry_run: bool,
+    tell: Tell,
+    concluding: Callable[[dict[str, Outcome]], None] = lambda outcomes: None,
+) -> dict[str, Any]:
+    """Notebooks, decision, publish and report of a run that has begun.
+
+    Args:
+        concluding: called after the publish and before the report with what has happened; it may add to that.
+    """
     with ledger.closed_whatever_happens(engine, run_id):
         refused: dict[str, list[dict[str, Any]]] = {}
         results = pipeline.run_stages(
@@ -132,6 +143,7 @@ def go_through(engine: sa.Engine, settings: Settings, run_id: str, dry_run: bool
                 _publish(engine, settings, run_id, together)
             for league, outcome in together.items():
                 tell(league, _sentence(outcome, dry_run))
+        concluding(outcomes)
         return finish(engine, settings, run_id, outcomes, dry_run)
 
 
@@ -155,7 +167,7 @@ def _transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) 
         if outcome.decision != worst:
             others = ", ".join(key for key, other in outcomes.items() if other.decision == worst)
             message = f"{league} is published with {others} or not at all, which is {worst}"
-            outcome.reasons.insert(0, _reason("leagues_go_together", "gate", message))
+            outcome.reasons.insert(0, no_go("leagues_go_together", "gate", message))
             outcome.decision = worst
     return [outcomes]
 
@@ -220,7 +232,7 @@ def _decided(
         return {league: Outcome(decision, reasons) for league, (decision, reasons) in leagues.items()}
     except EvidenceMissing as missing:
         stage = broken.stage if broken else "gate"
-        reason = _reason(
+        reason = no_go(
             "run_is_complete",
             stage,
             f"{missing}; nothing was published. See the notebook of the stage, then run the scrape again",
@@ -238,10 +250,10 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
     try:
         planning.publish(engine, run_id, outcomes, check, lambda connection: ddl.drop_planned(connection, run_id))
     except RallyEtlError as error:
-        found = _reason("plan_still_holds", "publish", " ".join(str(error).splitlines()))
+        found = no_go("plan_still_holds", "publish", " ".join(str(error).splitlines()))
     except sa.exc.DBAPIError as error:
         message = f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"
-        found, failed = _reason("database_answers", "publish", message), True
+        found, failed = no_go("database_answers", "publish", message), True
     for outcome in outcomes.values() if found else ():
         outcome.decision, outcome.failed = "NO-GO", failed
         outcome.reasons.insert(0, found)
@@ -253,7 +265,7 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
             )
             for outcome in outcomes.values():
                 outcome.failed = True
-                outcome.reasons.insert(0, _reason("constraints_stand", "publish", message))
+                outcome.reasons.insert(0, no_go("constraints_stand", "publish", message))
 
 
 def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> None:
@@ -267,7 +279,7 @@ def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> Non
         if problems:
             message = f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now"
             outcome.failed = True
-            outcome.reasons.insert(0, _reason("live_equals_candidate", "verify", message))
+            outcome.reasons.insert(0, no_go("live_equals_candidate", "verify", message))
         else:
             ledger.set_state(engine, run_id, league, "verified")
 
@@ -290,7 +302,8 @@ def finish(
     return document
 
 
-def _reason(rule: str, stage: str, message: str) -> dict[str, Any]:
+def no_go(rule: str, stage: str, message: str) -> dict[str, Any]:
+    """A reason for NO-GO that no rule of the gate has measured."""
     return {"rule": rule, "stage": stage, "severity": "error", "observed": None, "threshold": None, "message": message}
 
 

@@ -45,7 +45,7 @@ def merge(
             f"{word!r} stands where INTO should; nothing was planned\nhint: rally-etl merge {table} {row} INTO {other}"
         )
     asked = {"kind": "merge", "table": table.lower(), "from": row, "into": other}
-    _operate(asked | _signed("a merge", by, reason), dry_run, as_of, as_json)
+    _operate(asked | signed("a merge", by, reason), dry_run, as_of, as_json)
 
 
 def undo(
@@ -65,10 +65,15 @@ def undo(
     Exit codes: 0 published, 3 NO-GO (nothing was written), 4 held for approval, 1 failure, 2 this run cannot be taken
     back (why is said), 5 another run holds the lock.
     """
-    _operate({"kind": "undo", "run": run_id} | _signed("an undo", by, reason), dry_run, as_of, as_json)
+    _operate({"kind": "undo", "run": run_id} | signed("an undo", by, reason), dry_run, as_of, as_json)
 
 
-def _signed(what: str, by: str | None, reason: str | None) -> dict[str, str]:
+def signed(what: str, by: str | None, reason: str | None) -> dict[str, str]:
+    """Who asks for it and why.
+
+    Raises:
+        UsageError: one of them is empty.
+    """
     by, reason = (_user() if by is None else by).strip(), (UNSAID if reason is None else reason).strip()
     if not by or not reason:
         raise UsageError(f"{what} needs a name and a reason; nothing was planned\nhint: --by WHO --reason TEXT")

@@ -19,6 +19,7 @@ COLOURS = {
 }  # fmt: skip
 BY_NAME = ("exact", "canonical", "id", "match_id")  # strategies of identity that nobody doubts
 NOT_FOUND = ("not found", "waits", "none", "ambiguous")
+COLOURS |= {"kept": "#2f8f6b", "reissued": "#d59a26", "gone": "#c8453b"}
 COLOURS |= {"exact": "#2f8f6b", "canonical": "#6fb99b", "new": "#2b9a8b", "alias": "#4472c4"}
 COLOURS |= dict.fromkeys(NOT_FOUND, "#c8453b")
 SERIES = ("#4472c4", "#d98032", "#2b9a8b", "#8250a8", "#c8453b", "#98a2ad", "#d59a26", "#5b7a2f")
@@ -153,6 +154,28 @@ def bars(
     )  # fmt: skip
     _lay_out(figure, title, rows=len(rows), bars=True)
     figure.update_xaxes(title=axis, rangemode="tozero")
+    return figure
+
+
+def shares(
+    rows: Sequence[Mapping[str, Any]], name: str, parts: Mapping[str, str], *, title: str, axis: str
+) -> go.Figure:
+    """Stacked bars of equal length: which part of each row's whole is what.
+
+    Args:
+        rows: one per bar; *name* is its label.
+        parts: column of counts -> colour, from left to right.
+    """
+    figure = go.Figure()
+    for part, colour in parts.items():
+        counts = [row[part] for row in rows]
+        figure.add_bar(
+            y=[label(row[name]) for row in rows], x=counts, name=part.replace("_", " "), orientation="h",
+            marker_color=colour, customdata=counts, hovertemplate=f"%{{y}}: %{{customdata:,}} {part}<extra></extra>",
+        )  # fmt: skip
+    _lay_out(figure, title, rows=len(rows), bars=True)
+    figure.update_layout(barmode="stack", barnorm="percent")
+    figure.update_xaxes(title=axis, range=[0, 100])
     return figure
 
 

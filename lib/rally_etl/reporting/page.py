@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import charts, pages, recorded
+from rally_etl.reporting import charts, guarded, pages, recorded
 
 LISTED = (
     "rally-etl",
@@ -66,6 +66,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
             "questions": (asked := [_question(found) for found in recorded.reviews(connection, run_id)])[:QUESTIONS],
             "questions_sentence": _questions_sentence(asked),
             "fates": (fates := _fates(recorded.fates(connection, run_id))),
+            "guard": guarded.guard(connection, run_id),
             "fate_names": [name for name in recorded.FATES if any(row[name] for row in fates)],
             "stages": [_links(row, folder) for row in recorded.stages(connection, run_id)],
         }
@@ -129,7 +130,7 @@ def versions() -> dict[str, str]:
 
 def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> list[Any]:
     """At most six figures; one that would be empty is left out."""
-    figures = []
+    figures = [chart] if (chart := guarded.preserved_chart(connection, run_id)) else []
     plan = recorded.plan_by_table(connection, run_id)
     planned = sum(row[operation] for row in plan for operation in recorded.CHANGES)
     before = _rows_before(connection, run_id)

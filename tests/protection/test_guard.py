@@ -1,0 +1,261 @@
+"""Importers of the old kind under protection: nothing of users is lost or means another thing, or all is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from conftest import REPOSITORY, MakeDatabase, project
+from rally_etl import guarding, leftovers
+from rally_etl.database.engine import connect
+from rally_etl.errors import UsageError
+from rally_etl.sample import season
+from rally_etl.sample.users import users
+from rally_etl.settings import Settings
+from scrapes import Import, fingerprint
+
+LEGACY = Path(__file__).parent / "legacy/recreate.py"
+AS_OF = season.WEEKS[0].as_of
+LEDGER_SCHEMAS = "select nspname from pg_namespace where nspname ~ '^(guard|after)_'"
+
+# What rows of users say, with the names of what they point at, and the ids beside them.
+POINTING = {
+    "polls": "select x.id, x.question, t.team_name, x.team_id from polls as x left join teams as t on t.id = x.team_id",
+    "answers": "select x.poll_id, x.choice_id, p.first_name, p.last_name, g.league_id, x.player_id"
+    " from poll_responses as x left join players as p on p.id = x.player_id"
+    " left join leagues as g on g.id = p.league_id",
+    "contexts": "select x.user_id, g.league_id, t.team_name, s.name, x.team_id, x.series_id from user_contexts as x"
+    " left join leagues as g on g.id = x.league_id left join teams as t on t.id = x.team_id"
+    " left join series as s on s.id = x.series_id",
+    "accounts": "select x.id, x.email, g.league_id, x.league_context from users as x"
+    " left join leagues as g on g.id = x.league_context",
+    "associations": "select x.user_id, x.tenniscores_player_id, (select count(*) from players as p"
+    " where p.tenniscores_player_id = x.tenniscores_player_id and p.is_active) from user_player_associations as x",
+    "availability": "select x.id, x.player_name, x.match_date, x.availability_status, s.name, p.first_name,"
+    " p.last_name, x.series_id, x.player_id from player_availability as x left join series as s on s.id = x.series_id"
+    " left join players as p on p.id = x.player_id",
+    "messages": "select x.id, x.message, t.team_name, x.team_id from captain_messages as x"
+    " left join teams as t on t.id = x.team_id",
+    "lineups": "select x.id, x.lineup_data, t.team_name, x.team_id from saved_lineups as x"
+    " left join teams as t on t.id = x.team_id",
+    "tracking": "select x.id, x.player_id, t.team_name, g.league_id, x.team_id, x.league_id from player_season_tracking"
+    " as x left join teams as t on t.id = x.team_id left join leagues as g on g.id = x.league_id",
+    "practices": "select x.match_date, x.match_time, x.home_team, t.team_name, g.league_id, x.home_team_id"
+    " from schedule as x left join teams as t on t.id = x.home_team_id left join leagues as g on g.id = x.league_id"
+    " where x.home_team ilike '%practice%'",
+}
+IDS = {"polls": 1, "answers": 1, "contexts": 2, "accounts": 1, "availability": 2, "messages": 1, "lineups": 1,
+       "tracking": 2, "practices": 1}  # fmt: skip
+"""How many of the last columns are ids."""
+
+
+@dataclass(slots=True)
+class Season:
+    """The sample's first week with its users, and a picture of what users' rows say, taken by the test itself."""
+
+    engine: sa.Engine
+    settings: Settings
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    def pointing(self, with_ids: bool) -> dict[str, list[str]]:
+        """What rows of users say, by name, and by id too if wanted."""
+        with self.engine.connect() as connection:
+            return {
+                name: sorted(
+                    str(tuple(row) if with_ids else tuple(row)[: len(row) - IDS.get(name, 0)])
+                    for row in connection.execute(sa.text(sql))
+                )
+                for name, sql in POINTING.items()
+            }
+
+    def names(self) -> dict[str, int]:
+        """Teams and their ids."""
+        with self.engine.connect() as connection:
+            return dict(connection.execute(sa.text("select team_name, id from teams")).all())
+
+    def guard(self, *options: str, command: tuple[str, ...] = (), **order: Any) -> dict[str, Any]:
+        """Guard the importer."""
+        asked = guarding.Order(
+            command=command or (sys.executable, str(LEGACY), *options), by="Ann Example", reason="a test", **order
+        )
+        tell = lambda label, text: self.told.append((label, text))  # noqa: E731
+        return guarding.guard(self.settings, asked, tell, AS_OF)
+
+    def scalar(self, sql: str, **binds: Any) -> Any:
+        """One value."""
+        with self.engine.connect() as connection:
+            return connection.scalar(sa.text(sql), binds)
+
+
+@pytest.fixture(scope="module")
+def season_database(
+    make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a database with the sample's first week and its users."""
+    with make_database(template_database) as url:
+        settings = project(tmp_path_factory.mktemp("season"), url)
+        engine = connect(settings, application_name="rally-etl tests")
+        Import(engine, settings).load(season.write(settings.root / "sample")[0])
+        users(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.text("update clubs set logo_filename = name || '.png'"))
+        engine.dispose()
+        yield sa.make_url(url).database
+
+
+@pytest.fixture
+def live(make_database: MakeDatabase, season_database: str, tmp_path: Path) -> Iterator[Season]:
+    """A database of the test's own."""
+    with make_database(season_database) as url:
+        settings = project(tmp_path, url)
+        engine = connect(settings, application_name="rally-etl tests")
+        yield Season(engine, settings)
+        engine.dispose()
+
+
+def is_back(live: Season, before: dict[str, str], document: dict[str, Any]) -> None:
+    """Every row is as it was, the run says NO-GO, and nothing is left behind."""
+    assert before == fingerprint(live.engine)
+    assert document["decision"] == "NO-GO" and document["exit_code"] == 3
+    assert document["guard"]["is_restored"]
+    assert live.scalar(LEDGER_SCHEMAS) is None
+    assert (live.settings.root / document["report"]).exists()
+
+
+def test_importer_that_makes_everything_anew_leaves_the_ids_that_users_know(live):
+    """New ids everywhere, practices gone, polls emptied: afterwards every row of every table is as it was."""
+    before, names = fingerprint(live.engine), live.names()
+    document = live.guard()
+
+    assert (document["decision"], document["guard"]["method"]) == ("GO", "old_ids"), document["leagues"]
+    assert names == live.names()
+    assert before == fingerprint(live.engine)
+    assert document["guard"]["command_exit"] == 0 and document["guard"]["preserved"] == 0
+    assert live.scalar(LEDGER_SCHEMAS) is None
+
+
+def test_few_new_ids_are_followed_or_taken_back_whichever_changes_less(live):
+    """Nearly all ids are preserved: which way is taken is said with both counts; rows of users say what they said."""
+    before = live.pointing(with_ids=False)
+    document = live.guard("--few")
+
+    assert document["decision"] == "GO", document["leagues"]
+    assert document["guard"]["preserved"] == document["guard"]["entities"] - 3
+    assert before == live.pointing(with_ids=False)
+    assert "references of users would get new ids" in document["guard"]["why"]
+
+
+@pytest.mark.parametrize("options", [("--per-row",), ("--reset-ids",), ("--delete-users-rows", "--edit-clubs")])
+def test_no_row_is_lost_however_the_importer_does_it(live, options):
+    """Row by row, with ids that something else had, or with users' rows deleted: all is as it was."""
+    before = live.pointing(with_ids=True)
+    rows = fingerprint(live.engine)
+    document = live.guard(*options)
+
+    assert document["decision"] == "GO", document["leagues"]
+    assert before == live.pointing(with_ids=True)
+    assert rows == fingerprint(live.engine)
+
+
+@pytest.mark.parametrize(
+    ("options", "order", "telling"),
+    [
+        (("--die-at", "50"), {}, "exit code 1"),
+        (("--hang",), {"timeout_s": 3}, "3 s"),
+        (("--drop-table", "teams"), {}, "teams is gone"),
+    ],
+)
+def test_importer_that_fails_is_undone(live, options, order, telling):
+    """It dies half-way, hangs or drops a table: the database is back, and the run says what happened."""
+    before = fingerprint(live.engine)
+    document = live.guard(*options, **order)
+
+    is_back(live, before, document)
+    reasons = [reason["message"] for league in document["leagues"].values() for reason in league["reasons"]]
+    assert all(telling in message for message in reasons), reasons
+    assert all(f"reports/{document['run_id']}" in message or "teams" in message for message in reasons)
+
+
+def test_importer_that_breaks_a_rule_is_undone(live):
+    """What it brought fails a check: NO-GO, and the database is as it was."""
+    before = fingerprint(live.engine)
+    sql = "update match_scores set winner = case winner when 'home' then 'away' else 'home' end"
+    document = live.guard(command=(sys.executable, "-c", SQL.format(sql)))
+
+    is_back(live, before, document)
+    assert any(reason["stage"] == "validation" for one in document["leagues"].values() for reason in one["reasons"])
+
+
+SQL = "import os, psycopg2; c = psycopg2.connect(os.environ['DATABASE_URL']); c.cursor().execute({!r}); c.commit()"
+
+
+def test_importer_that_changes_nothing_is_go(live):
+    """Nothing to take over: GO, and nothing was planned."""
+    before = fingerprint(live.engine)
+    document = live.guard(command=(sys.executable, "-c", "print('nothing to do')"))
+
+    assert (document["decision"], document["guard"]["method"]) == ("GO", "nothing")
+    assert before == fingerprint(live.engine)
+    assert "nothing to do" in (live.settings.reports_dir / document["run_id"] / "logs/command.log").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--few",)])
+def test_rehearsal_always_goes_back(live, options):
+    """A dry run says what would be kept, and keeps nothing."""
+    before = fingerprint(live.engine)
+    document = live.guard(*options, dry_run=True)
+
+    assert document["decision"] == "GO" and document["dry_run"]
+    assert before == fingerprint(live.engine)
+    assert live.scalar(LEDGER_SCHEMAS) is None
+
+
+def test_guard_that_was_killed_is_put_back_by_the_next_start(live):
+    """Killed while the command works: the next start of anything puts the snapshot back first, and says so."""
+    before = fingerprint(live.engine)
+    environment = os.environ | {
+        "DATABASE_URL": live.settings.database_url,
+        "RALLY_HOME": str(live.settings.root),
+        "PYTHONPATH": str(REPOSITORY / "lib"),
+    }
+    wait = "; import time; print('written', flush=True); time.sleep(600)"
+    script = SQL.format("delete from polls; update teams set team_alias = 'x'").replace(
+        "c.commit()", "c.commit()" + wait
+    )
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "rally_etl", "guard", "--", sys.executable, "-c", script],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(600):
+        if live.scalar("select count(*) from polls") == 0:
+            break
+        time.sleep(0.1)
+    guard.send_signal(signal.SIGKILL)
+    guard.wait()
+    assert before != fingerprint(live.engine)
+
+    leftovers.tidy(live.engine, lambda label, text: live.told.append((label, text)))
+
+    assert before == fingerprint(live.engine)
+    assert any("was stopped while it guarded a command" in text for _, text in live.told)
+    assert live.scalar(LEDGER_SCHEMAS) is None
+
+
+def test_what_cannot_be_guarded_is_refused_before_anything_happens(live):
+    """A table or a program that does not exist: no run begins."""
+    for order, telling in (({"tables": ("polks",)}, "polks"), ({"command": ("no-such-program",)}, "no-such-program")):
+        with pytest.raises(UsageError, match=telling):
+            live.guard(**order)
+    assert live.scalar("select count(*) from etl.guards") == 0
