@@ -12,7 +12,7 @@ from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.measures import counted
 from rally_etl.protection import twins
 from rally_etl.protection.needed import ConstraintParams, Key, Link, read_constraint_params
-from rally_etl.protection.standing import Index, Standing, read_standing
+from rally_etl.protection.standing import ForeignKey, Index, Standing, read_standing
 
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
@@ -120,7 +120,7 @@ def _lacking(key: Key, indexes: list[Index]) -> Finding:
         fault = index.fault(key.rows)
         if fault and set(key.columns) in (index.columns, index.columns_used):
             kind = "partial" if index.predicate and index.is_valid and not index.has_expressions else "invalid"
-            drops = "" if kind == "partial" and key.rows else f" and drops {index.name}"
+            drops = "" if index.is_valid else f" and drops {index.name}"
             told = f"{key.table} has no unique key on {shown}: {index.name} {fault}"
             return _finding(key, kind, told, made + drops, name=index.name)
     return _finding(key, "missing", f"{key.table} has no unique key on {shown}", made)
@@ -137,7 +137,8 @@ def _doubles(connection: sa.Connection, key: Key) -> tuple[int, str] | None:
             f"with doubled as (select {columns}, count(*) as row_count from {quote('public', key.table)}"
             f" where {whole} group by {columns} having count(*) > 1)"
             " select coalesce(sum(row_count), 0) as rows, count(*) as things, (select array_agg(said) from"
-            f" (select concat_ws(', ', {columns}) as said from doubled order by 1 limit {SHOWN}) as s) as said from doubled"
+            f" (select concat_ws(', ', {columns}) as said from doubled order by 1 limit {SHOWN}) as s) as said"
+            " from doubled"
         )
     ).one()
     if not row.things:
@@ -165,50 +166,48 @@ def _forbidden(params: ConstraintParams, standing: Standing) -> Iterator[Finding
                 yield _finding(key, "contradicted", told, f"drops {index.name}", name=index.name)
 
 
-def _links(connection: sa.Connection, params: ConstraintParams, standing: Standing) -> Iterator[Finding]:
-    ends = frozenset((link.target, link.target_column) for link in params.links)
-    targets = read_standing(connection, {table for table, _ in ends}).columns
+def wrong_links(
+    connection: sa.Connection, params: ConstraintParams, standing: Standing
+) -> Iterator[tuple[Link, ForeignKey | None]]:
+    """Foreign keys that are needed and do not stand, each with one that is there and not valid."""
+    targets = read_standing(connection, {link.target for link in params.links}).columns
     for link in params.links:
-        if link.column not in standing.columns.get(link.table, ()):
+        is_known = link.column in standing.columns.get(link.table, ())
+        if not is_known or link.target_column not in targets.get(link.target, ()):
             continue
-        if link.target_column not in targets.get(link.target, ()):
-            continue
-        same = [
-            each
-            for each in standing.foreign
-            if (each.table, each.column, each.target, each.target_column)
-            == (link.table, link.column, link.target, link.target_column)
-        ]
-        if any(each.is_valid for each in same):
-            continue
-        place = f"{link.table}.{link.column}"
-        if same:
-            told = f"{place}: {same[0].name} is not valid: rows from before it were never looked at"
-            yield _link_finding(link, "invalid", told, f"validates {same[0].name}", name=same[0].name)
-        else:
-            told = f"{place} has no foreign key to {link.target}"
-            yield _link_finding(link, "missing", told, f"adds a foreign key to {link.target}")
-        if finding := _dangling(connection, link):
-            yield finding
+        ends = (link.table, link.column, link.target, link.target_column)
+        same = [each for each in standing.foreign if (each.table, each.column, each.target, each.target_column) == ends]
+        if not any(each.is_valid for each in same):
+            yield link, same[0] if same else None
 
 
-def _dangling(connection: sa.Connection, link: Link) -> Finding | None:
+def dangling_rows(connection: sa.Connection, link: Link) -> tuple[int, str]:
+    """Rows that point at nothing, and some of what they say."""
     column = f"x.{quote(link.column)}"
     row = connection.execute(
         sa.text(
-            f"select count(*) as rows, (array_agg(distinct {column} order by {column}))[1:{SHOWN}] as said"
+            f"select count(*) as rows, (array_agg(distinct {column} order by {column}))[1\\:{SHOWN}] as said"
             f" from {quote('public', link.table)} as x where {column} is not null and not exists"
             f" (select from {quote('public', link.target)} as t where t.{quote(link.target_column)} = {column})"
         )
     ).one()
-    if not row.rows:
-        return None
-    values = ", ".join(str(value) for value in row.said)
-    told = (
-        f"{counted(row.rows, 'row')} of {link.table} point at {link.target} that do not exist: {link.column} {values}"
-    )
-    mend = "nothing: `rally-etl orphans --repair` mends them, then the key can be added"
-    return _link_finding(link, "violated", told, mend, rows=row.rows)
+    return row.rows, ", ".join(str(value) for value in row.said or ())
+
+
+def _links(connection: sa.Connection, params: ConstraintParams, standing: Standing) -> Iterator[Finding]:
+    for link, there in wrong_links(connection, params, standing):
+        place = f"{link.table}.{link.column}"
+        if there:
+            told = f"{place}: {there.name} is not valid: rows from before it were never looked at"
+            yield _link_finding(link, "invalid", told, f"validates {there.name}", name=there.name)
+        else:
+            told = f"{place} has no foreign key to {link.target}"
+            yield _link_finding(link, "missing", told, f"adds a foreign key to {link.target}")
+        count, said = dangling_rows(connection, link)
+        if count:
+            told = f"{counted(count, 'row')} of {link.table} point at no row of {link.target}: {link.column} {said}"
+            mend = "nothing: `rally-etl orphans --repair` mends them, then the key can be added"
+            yield _link_finding(link, "violated", told, mend, rows=count)
 
 
 def _twins(connection: sa.Connection, settings: Settings, standing: Standing) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ _UNIQUE = sa.text(
     select t.relname as table_name, i.relname as name, x.indisvalid as is_valid, x.indimmediate as is_immediate,
            pg_get_expr(x.indpred, x.indrelid) as predicate, x.indexprs is not null as has_expressions,
            x.indisprimary as is_primary, c.conname is not null as is_constraint,
-           case when c.oid is null then pg_get_indexdef(x.indexrelid) else pg_get_constraintdef(c.oid) end as definition,
+           coalesce(pg_get_constraintdef(c.oid), pg_get_indexdef(x.indexrelid)) as definition,
            array(select a.attname from unnest(x.indkey) with ordinality as k(attnum, position)
                  join pg_attribute as a on a.attrelid = x.indrelid and a.attnum = k.attnum
                  where k.position <= x.indnkeyatts order by k.position)::text[] as columns,

@@ -34,7 +34,7 @@ _WHY = {
 }
 _MEND = {
     "leagues": "asks a person: rows of two leagues are never made one by a program",
-    "clubs": "makes those one that are spelled with the same letters, with all that refers to them; asks about the others",
+    "clubs": "makes those one that are spelled with the same letters, with all that refers to them; asks about others",
     "series": "asks a person; `rally-etl reviews` lists the question",
     "teams": "makes those one whose clubs become one and that are spelled alike; asks about the others",
 }
@@ -197,22 +197,43 @@ def _some(groups: list[Group]) -> str:
     return "; ".join(group.told for group in groups[:SHOWN]) + more
 
 
-def copies_of_lines(columns: frozenset[str]) -> str:
-    """SQL of match lines whose id repeats its suffix and that stand under the plain id too.
+PLAIN_ID = "regexp_replace({}.tenniscores_match_id, '(_Line[0-9]+)\\1+$', '\\1')"
+"""SQL of a match id with its suffix once."""
 
-    Columns: ``id``, ``first_id`` (of the line under the plain id), ``tenniscores_match_id``, ``is_same`` (whether both
-    say the same was played).
+
+def copies_of_lines(columns: frozenset[str], rows: str = "public.match_scores") -> str:
+    """SQL of match lines whose id repeats its suffix.
+
+    Columns: ``id``, ``plain`` (the id with the suffix once), ``tenniscores_match_id``, ``first_id`` (the line to keep
+    of those with this plain id: the row itself where it stands alone), ``is_same`` (whether that says the same).
+
+    Args:
+        rows: SQL of the lines to look at.
     """
     content = sorted(columns - set(NOT_CONTENT))
-    one, other = (f"row({', '.join(f'{alias}.{quote(name)}' for name in content)})" for alias in ("d", "o"))
+    one, other = (f"row({', '.join(f'{alias}.{quote(name)}' for name in content)})" for alias in ("d", "f"))
     return f"""
-        select distinct on (d.id)
-            d.id, o.id as first_id, d.tenniscores_match_id, {one} is not distinct from {other} as is_same
-        from public.match_scores as d
-        join public.match_scores as o
-            on o.tenniscores_match_id = regexp_replace(d.tenniscores_match_id, '(_Line[0-9]+)\\1+$', '\\1')
-        where d.tenniscores_match_id like '%\\_Line%\\_Line%' and d.tenniscores_match_id ~ '(_Line[0-9]+)\\1+$'
-        order by d.id, is_same desc, o.id
+        with odd as materialized (
+            select m.id, {PLAIN_ID.format("m")} as plain
+            from {rows} as m
+            where m.tenniscores_match_id like '%\\_Line%\\_Line%' and m.tenniscores_match_id ~ '(_Line[0-9]+)\\1+$'
+        ),
+        named as (
+            select id, plain, true as is_odd from odd
+            union all
+            select m.id, m.tenniscores_match_id, false
+            from {rows} as m
+            where m.tenniscores_match_id in (select plain from odd)
+        ),
+        placed as (
+            select id, plain, is_odd, first_value(id) over (partition by plain order by is_odd, id) as first_id
+            from named
+        )
+        select p.id, p.plain, d.tenniscores_match_id, p.first_id, {one} is not distinct from {other} as is_same
+        from placed as p
+        join {rows} as d on d.id = p.id
+        join {rows} as f on f.id = p.first_id
+        where p.is_odd
         """
 
 
@@ -222,19 +243,29 @@ def _lines(connection: sa.Connection, standing: Standing) -> Iterator[Twins]:
         return
     rows = connection.execute(
         sa.text(
-            "select is_same, count(*) as rows, (array_agg(tenniscores_match_id order by id))[1] as said"
-            f" from ({copies_of_lines(columns)}) as copies group by is_same order by is_same desc"
+            "select id = first_id as is_alone, is_same, count(*) as rows,"
+            " (array_agg(tenniscores_match_id order by id))[1] as said"
+            f" from ({copies_of_lines(columns)}) as copies group by 1, 2 order by 1, 2 desc"
         )
     )
     for row in rows:
-        told = f"{counted(row.rows, 'match line')} stand a second time under a doubled suffix: {row.said}"
+        lines = counted(row.rows, "match line")
+        if row.is_alone:
+            told = f"the ids of {lines} repeat their suffix: {row.said}"
+            severity, mend = "warn", "writes the suffix once"
+        elif row.is_same:
+            told = f"{lines} stand a second time under a doubled suffix: {row.said}"
+            severity, mend = "error", "deletes the copies under the doubled suffix"
+        else:
+            told = f"{lines} stand a second time under a doubled suffix and say something else there: {row.said}"
+            severity, mend = "warn", "asks a person which one is right"
         yield Twins(
             table="match_scores",
             columns=("tenniscores_match_id",),
-            severity="error" if row.is_same else "warn",
-            told=told if row.is_same else f"{told}, and say something else there",
-            why="Wins and losses are doubled (incident 16: 18,377 rows); the application takes the court from the suffix.",
-            mend="deletes the copies under the doubled suffix" if row.is_same else "asks a person which one is right",
+            severity=severity,
+            told=told,
+            why="Wins and losses are doubled (incident 16: 18,377 rows), and the court is read from the suffix.",
+            mend=mend,
             rows=row.rows,
         )
 
