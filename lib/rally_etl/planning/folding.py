@@ -35,6 +35,11 @@ _UNIQUE = sa.text(
 SHOWN_ROWS = 20
 
 
+def unique_keys(connection: sa.Connection, table: str) -> list[sa.Row]:
+    """The unique keys of a live table: ``columns``, ``predicate`` of a partial one, ``nulls_are_equal``."""
+    return list(connection.execute(_UNIQUE, {"table": quote("public", table)}))
+
+
 def fold(connection: sa.Connection, catalog: Mapping[str, Table]) -> None:
     """Plan the deletion of imported rows that would say what another row says: pairs, meetings, points, standings.
 

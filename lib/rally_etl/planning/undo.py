@@ -106,8 +106,8 @@ def plan_undo(
 
     A column that still is as published returns to what it was, ``updated_at`` too; one that was changed since stays and
     is listed, and so does one that pointed at nothing where a foreign key forbids that. Deleted rows come back under
-    their ids. What an import made is switched off, or deleted where nothing refers to it; leagues, clubs and series that
-    it made stay.
+    their ids. What an import made is switched off, or deleted where nothing refers to it; leagues, clubs and series
+    that it made stay.
 
     Returns:
         the user tables that the run had re-pointed; and (table, reason, row) -> 1 for what stays as it is.

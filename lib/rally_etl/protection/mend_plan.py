@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog
 from rally_etl.planning import schema
-from rally_etl.planning.compare import TOUCHED
 from rally_etl.planning.operations import REHEARSAL, Kind, Planned
+from rally_etl.protection import mend_images
 from rally_etl.protection.finding import find_orphans
 from rally_etl.protection.mending import propose
 from rally_etl.protection.questions import write_questions
@@ -91,11 +90,14 @@ def write_plan(
             touched[name] = tables[name]
             schema.add_tables(connection, run_id, {name: tables[name]})
         for name in {repair.orphan.table for repair in due}:
-            _write_updates(connection, tables[name], [each for each in due if each.orphan.table == name], keys)
-        clashing = _clashing_rows(connection, {**catalog, **touched})
+            mend_images.write(connection, tables[name], [each for each in due if each.orphan.table == name], keys)
+        clashing = mend_images.clashing_rows(connection, {**catalog, **touched})
         if not clashing:
             return touched, repairs
-        repairs = [_unless_clashing(repair, clashing) for repair in repairs]
+        before, repairs = repairs, [_unless_clashing(repair, clashing) for repair in repairs]
+        if before == repairs:  # a row whose key changes clashes under the key that it would have
+            tables_of = {table: why for (table, _), why in clashing.items()}
+            repairs = [_asked_if(repair, tables_of.get(repair.orphan.table)) for repair in repairs]
         for name in {*touched, *(repair.orphan.table for repair in due)}:
             connection.execute(sa.text(f"delete from {quote(name)}"))
 
@@ -108,64 +110,11 @@ def _without_key(repair: Repair, tables: Mapping[str, Table]) -> Repair:
 
 
 def _unless_clashing(repair: Repair, clashing: Mapping[tuple[str, str], str]) -> Repair:
-    why = clashing.get((repair.orphan.table, repair.orphan.row))
+    return _asked_if(repair, clashing.get((repair.orphan.table, repair.orphan.row)))
+
+
+def _asked_if(repair: Repair, why: str | None) -> Repair:
     return repair.asked(f"{repair.evidence}; but {why}") if why and repair.state == PLANNED else repair
-
-
-def _write_updates(connection: sa.Connection, table: Table, repairs: Iterable[Repair], keys: list[str]) -> None:
-    values: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for repair in repairs:
-        if repair.action != "update":
-            continue
-        follows = {column: becomes for column, (_, becomes) in repair.follows.items()}
-        values[repair.orphan.row] = follows | values[repair.orphan.row] | {repair.orphan.column: repair.becomes}
-    if not values:
-        return
-    written = sorted({column for each in values.values() for column in each})
-    types = {column.name: column.type for column in table.columns}
-    images = {
-        name: f"case when r.changes ? '{name}' then cast(r.changes ->> '{name}' as {types[name]})"
-        f" else l.{quote(name)} end"
-        for name in written
-    }
-    if table.name in IMPORTED and table.has(TOUCHED):
-        images[TOUCHED] = "now()"
-    columns = ", ".join(quote(name) for name in table.column_names)
-    image = ", ".join(images.get(name, f"l.{quote(name)}") for name in table.column_names)
-    moves = [name for name in written if name in table.key]
-    moved = " or ".join(f"r.changes ? '{name}'" for name in moves) or "false"
-    source = (
-        f"from {quote('public', table.name)} as l join jsonb_to_recordset(cast(:rows as jsonb)) as"
-        f" r(row_key text, changes jsonb) on r.row_key = {row_key(table, 'l')}"
-    )
-    rows = json.dumps([{"row_key": row, "changes": changes} for row, changes in values.items()])
-    binds = {"rows": rows, "leagues": keys}
-    connection.execute(
-        sa.text(
-            f"insert into {quote(table.name)} ({columns}, _op, _leagues) select {image},"
-            f" case when {moved} then 'insert' else 'update' end, cast(:leagues as text[]) {source}"
-        ),
-        binds,
-    )
-    if moves:
-        live = ", ".join(f"l.{quote(name)}" for name in table.column_names)
-        connection.execute(
-            sa.text(
-                f"insert into {quote(table.name)} ({columns}, _op, _leagues)"
-                f" select {live}, 'delete', cast(:leagues as text[]) {source} where {moved}"
-            ),
-            binds,
-        )
-
-
-def row_key(table: Table, alias: str) -> str:
-    """SQL of the key of a row as one text."""
-    return f"concat_ws(', ', {', '.join(f'{alias}.{quote(name)}' for name in table.key)})"
-
-
-def _clashing_rows(connection: sa.Connection, tables: Mapping[str, Table]) -> dict[tuple[str, str], str]:
-    """Planned rows that could not stand beside others, by table and the key that they have in live."""
-    return {}
 
 
 def write_repairs(connection: sa.Connection, run_id: str, repairs: Iterable[Repair]) -> None:

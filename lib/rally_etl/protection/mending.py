@@ -11,7 +11,7 @@ from rally_etl.protection import apart, questions, whole_rows
 from rally_etl.protection.cases import Case, read_cases
 from rally_etl.protection.repair import LEFT, PLANNED, Repair
 from rally_etl.protection.strategies import CIRCUMSTANTIAL, Lead, leads_of
-from rally_etl.protection.things import Thing, Things
+from rally_etl.protection.things import ENTITIES, Thing, Things
 from rally_etl.protection.trust import Trust, load_trust
 
 if TYPE_CHECKING:
@@ -36,17 +36,18 @@ def propose(connection: sa.Connection, settings: Settings, orphans: Collection[O
     things = Things(connection, settings)
     cases = read_cases(connection, settings, trust, things, orphans)
     answers = questions.read_answers(connection)
-    whole = whole_rows.propose(connection, settings, cases, things, trust, answers)
-    repairs = [whole.get(place) or _of_reference(case, things, trust, answers) for place, case in enumerate(cases)]
+    whole = whole_rows.propose(connection, settings, cases, things, trust, answers, of_reference)
+    repairs = [whole.get(place) or of_reference(case, things, trust, answers) for place, case in enumerate(cases)]
     for place, why in apart.doubtful(repairs, cases, things).items():
         repairs[place] = repairs[place].asked(f"{repairs[place].evidence}; but {why}")
     return repairs
 
 
-def _of_reference(case: Case, things: Things, trust: Trust, answers: questions.Answers) -> Repair:
+def of_reference(case: Case, things: Things, trust: Trust, answers: questions.Answers) -> Repair:
+    """What becomes of one reference."""
     orphan = case.orphan
     spelling = questions.spelling_of(orphan, case.name)
-    known = {"name": case.name, "spelling": spelling, "league": case.league}
+    known = {"name": case.name, "spelling": spelling, "entity": ENTITIES[orphan.target], "league": case.league}
     leads = leads_of(case, things, trust)
     if answer := answers.get(spelling):
         if answer.state == "rejected":
@@ -70,6 +71,8 @@ def _of_reference(case: Case, things: Things, trust: Trust, answers: questions.A
         confidence=confidence, evidence="; but ".join([best.evidence, *doubts]), candidates=candidates, state=PLANNED,
         follows=_follows(case, best.thing), **known,
     )  # fmt: skip
+    if repair.becomes == orphan.was:
+        return repair.asked(f"{repair.evidence}, and it points there")
     if confidence < trust.taken or not best.is_one:
         return repair.asked(repair.evidence)
     return repair
@@ -99,6 +102,9 @@ def _weighed(best: Lead, leads: Iterable[Lead], case: Case, things: Things, trus
     if best.strategy in CIRCUMSTANTIAL and _is_known_otherwise(best.thing, case, things):
         confidence = min(confidence, trust.contradicted)
         doubts.append(next(each.told for each in case.sightings if each.source in ("history", "memory")))
+    if case.orphan.league not in (EVERYWHERE, best.thing.league) and best.thing.league != EVERYWHERE:
+        confidence = min(confidence, trust.contradicted)
+        doubts.append(f"the row is of {case.orphan.league}")
     return round(max(confidence, 0.0), 4), doubts
 
 

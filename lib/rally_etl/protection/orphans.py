@@ -18,6 +18,10 @@ KINDS = {
 """What can be wrong with a row; `etl.repairs.kind`."""
 
 
+WHOLE = ("gone", "unpaired", "unspoken", "doubled")
+"""Kinds that are about a row as a whole, whatever column tells of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
     """One column of one row that is wrong (or a whole row, then `column` is "").

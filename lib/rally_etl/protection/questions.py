@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from rally_etl.identity.aliases import EVERYWHERE
 from rally_etl.identity.reviews import ORPHAN, Candidate
 from rally_etl.measures import counted
-from rally_etl.protection.things import ENTITIES
+from rally_etl.protection.orphans import WHOLE
 
 if TYPE_CHECKING:
     from rally_etl.protection.mending import Repair
@@ -42,7 +42,7 @@ def spelling_of(orphan: Orphan, name: str = "") -> str:
         name: what it stood for, as far as that is known.
     """
     known = f" {name.casefold()}" if name else ""
-    if not orphan.column or not orphan.target:
+    if orphan.kind in WHOLE:
         return f"{orphan.kind} {orphan.table} {orphan.row}"
     if orphan.kind in ("unlinked", "mislinked"):
         return f"named {orphan.target}{known or f' {orphan.table} {orphan.row}'}"
@@ -71,11 +71,6 @@ def read_answers(connection: sa.Connection) -> dict[str, Given]:
     }
 
 
-def entity_of(orphan: Orphan) -> str:
-    """What a question about it is about: a team, a player, … or the row itself."""
-    return ENTITIES.get(orphan.target, "row") if orphan.column else "row"
-
-
 def write_questions(
     connection: sa.Connection, run_id: str, repairs: Iterable[Repair], leagues: Collection[str] | None = None
 ) -> int:
@@ -89,7 +84,7 @@ def write_questions(
     groups: dict[tuple[str, str, str], list[Repair]] = defaultdict(list)
     for repair in repairs:
         if repair.state == "asked":
-            groups[repair.league, entity_of(repair.orphan), repair.spelling].append(repair)
+            groups[repair.league, repair.entity, repair.spelling].append(repair)
     rows = [
         {
             "league": league, "entity": entity, "spelling": spelling, "name": _name(found), "told": _told(found),
@@ -143,7 +138,9 @@ def _name(found: list[Repair]) -> str:
     """What was lost, in a few words: `87189 (Tennaqua 12)`, `Skokie 12`, `polls 7`."""
     orphan = found[0].orphan
     name = next((each.name for each in found if each.name), "")
-    if orphan.kind in ("unlinked", "mislinked") or not orphan.column:
+    if orphan.kind in WHOLE and found[0].entity == "row":
+        return f"{orphan.table} {orphan.row}" + (f" ({name})" if name else "")
+    if orphan.kind in (*WHOLE, "unlinked", "mislinked"):
         return name or f"{orphan.table} {orphan.row}"
     lost = orphan.had if orphan.kind in ("emptied", "moved") else orphan.was or orphan.had
     if lost is None:

@@ -25,7 +25,7 @@ class Repair:
         strategy: the one that was believed, "" where none led anywhere; `params/orphans.yaml` lists them.
         state: ``planned``, ``asked`` (stands in the review queue), ``left`` (a person has said so).
         name: what it stood for, as far as that is known.
-        spelling: what its question is filed under; rows that one answer mends share it.
+        spelling, entity: what its question is filed under, and about; rows that one answer mends share it.
         follows: columns of the same row that go with it -> (what they say, what they will say).
         image: of a row that comes back.
     """
@@ -40,6 +40,7 @@ class Repair:
     state: str = ASKED
     name: str = ""
     spelling: str = ""
+    entity: str = "row"
     league: str = EVERYWHERE
     follows: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
     image: Mapping[str, Any] | None = None

@@ -88,9 +88,13 @@ def _pattern(case: Case, things: Things, trust: Trust) -> Iterator[Lead]:
     """What the row itself says: club and series of a practice, or what its other references lead to."""
     target, confidence = case.orphan.target, trust.strategies["pattern"]
     text = case.row.get("home_team") or ""
-    if target == "teams" and (said := practice_of(text)):
+    said, words = practice_of(text), text
+    if case.orphan.kind in ("unlinked", "mislinked") and not case.orphan.name:
+        said = (case.orphan.club, case.orphan.series)
+        words = " in ".join(said)
+    if target == "teams" and said and all(said):
         found = [Found(each) for each in things.of_club(*said, case.league)]
-        yield from _several(found, "pattern", trust, f"the row says {text}")
+        yield from _several(found, "pattern", trust, f"the row says {words}")
     if target == "players" and case.target_column == "id" and case.row.get("player_name"):
         series = next((each.name for each in case.others.values() if each.table == "series"), "")
         if series:

@@ -11,7 +11,20 @@ from rally_etl.errors import UsageError
 from rally_etl.identity.thresholds import Share
 from rally_etl.naming.yaml_file import read_mapping
 
-Strategy = Literal["answer", "redirect", "history", "memory", "name", "pattern", "creator", "content", "choice"]
+Strategy = Literal[
+    "answer",
+    "redirect",
+    "history",
+    "memory",
+    "name",
+    "pattern",
+    "creator",
+    "content",
+    "choice",
+    "image",
+    "pair",
+    "silence",
+]
 Lessening = Literal["spelling", "alias", "elsewhere", "alone", "any_league"]
 
 
@@ -35,7 +48,6 @@ class Trust(BaseModel):
     disagreement: Share
     contradicted: Share
     gone: Gone
-    still_there: Share
     creators: list[str]
     texts: dict[str, list[str]]
 

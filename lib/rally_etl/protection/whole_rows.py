@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from rally_etl.protection.repair import LEFT, Repair
+from rally_etl.identity.reviews import Candidate
+from rally_etl.protection import gone_rows
+from rally_etl.protection.orphans import WHOLE
+from rally_etl.protection.questions import spelling_of
+from rally_etl.protection.repair import ASKED, LEFT, PLANNED, Repair
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -16,6 +21,9 @@ if TYPE_CHECKING:
     from rally_etl.protection.trust import Trust
     from rally_etl.settings import Settings
 
+OfReference = Callable[["Case", "Things", "Trust", "Answers"], Repair]
+OFF = "switch it off"
+
 
 def propose(
     connection: sa.Connection,
@@ -24,21 +32,75 @@ def propose(
     things: Things,
     trust: Trust,
     answers: Answers,
+    of_reference: OfReference,
 ) -> dict[int, Repair]:
-    """Place of a case that is about a whole row -> what becomes of it."""
-    from rally_etl.protection.questions import spelling_of
+    """Place of a case that is about a whole row -> what becomes of it.
 
-    found = {}
+    Args:
+        of_reference: says what becomes of one reference; rows that come back ask it about theirs.
+    """
+    silent = {case.orphan.row for case in cases if case.orphan.kind == "unspoken" and not case.orphan.column}
+    found: dict[int, Repair] = {}
+    gone: dict[int, Case] = {}
     for place, case in enumerate(cases):
         orphan = case.orphan
-        if orphan.column and orphan.target:
+        if orphan.kind not in WHOLE:
             continue
-        spelling = spelling_of(orphan, orphan.name)
-        answer = answers.get(spelling)
-        is_left = answer is not None and answer.state == "rejected"
-        found[place] = Repair(
-            orphan=orphan, action="none", becomes=None, strategy="answer" if is_left else "", confidence=0.0,
-            evidence=answer.told if is_left else orphan.told, name=orphan.name, spelling=spelling, league=orphan.league,
-            **({"state": LEFT} if is_left else {}),
+        repair = _asked(case)
+        if orphan.kind == "unpaired":
+            repair = _pair(repair, trust)
+        elif orphan.kind == "unspoken":
+            repair = _silent(repair, trust, silent)
+        elif orphan.kind == "gone":
+            gone[place] = case
+        found[place] = repair
+    images = gone_rows.propose(connection, settings, list(gone.values()), things, trust, answers, of_reference)
+    found |= dict(zip(gone, images, strict=True))
+    return {place: _as_answered(repair, answers, trust) for place, repair in found.items()}
+
+
+def _asked(case: Case) -> Repair:
+    orphan = case.orphan
+    return Repair(
+        orphan=orphan, action="none", becomes=None, strategy="", confidence=0.0, evidence=orphan.told, name=orphan.name,
+        spelling=spelling_of(orphan), league=orphan.league,
+    )  # fmt: skip
+
+
+def _pair(repair: Repair, trust: Trust) -> Repair:
+    """The missing pair, under an id that the plan takes from the sequence."""
+    one, league = repair.orphan.row.split(", ")
+    column = {"clubs": "club_id", "series": "series_id"}[repair.orphan.target]
+    image: Mapping[str, Any] = {column: int(one), "league_id": int(league)}
+    return _sure(replace(repair, action="insert", image=image), "pair", trust)
+
+
+def _silent(repair: Repair, trust: Trust, silent: set[str]) -> Repair:
+    """A team that nothing refers to is switched off; one of which something speaks in the wrong league is asked."""
+    confidence = trust.strategies["silence"]
+    if repair.orphan.row in silent:
+        return _sure(replace(repair, action="deactivate"), "silence", trust)
+    off = Candidate(repair.orphan.row, OFF, "silence", confidence / 2, "only if it is no team at all")
+    return replace(repair, candidates=(off,))
+
+
+def _sure(repair: Repair, strategy: str, trust: Trust) -> Repair:
+    confidence = trust.strategies[strategy]
+    repair = replace(repair, strategy=strategy, confidence=confidence, state=PLANNED)
+    return repair if confidence >= trust.taken else repair.asked(repair.evidence)
+
+
+def _as_answered(repair: Repair, answers: Answers, trust: Trust) -> Repair:
+    """What a person has said about the row: leave it, or do it."""
+    answer = answers.get(repair.spelling)
+    if answer is None or repair.entity != "row":
+        return repair
+    if answer.state == "rejected":
+        left = repair.asked(answer.told)
+        return replace(left, strategy="answer", confidence=trust.strategies["answer"], state=LEFT)
+    if repair.state == ASKED and repair.orphan.kind == "unspoken":
+        return replace(
+            repair, action="deactivate", strategy="answer", confidence=trust.strategies["answer"], state=PLANNED,
+            evidence=answer.told,
         )  # fmt: skip
-    return found
+    return repair
