@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from rally_etl import planning, runs
 from rally_etl.errors import PlanIsStale, RallyEtlError, UsageError
+from rally_etl.planning.recording import plan_hash
+from rally_etl.planning.schema import read_planned
 from scrapes import APTA, TEAMS, Import, changed, fingerprint, small
 
 
@@ -237,3 +239,97 @@ def test_only_held_leagues_can_be_approved(held):
     with pytest.raises(UsageError, match=f"run {run_id} holds {APTA} for approval; nothing was published"):
         runs.approve(importing.settings, run_id, "Ann Example", "why not", ("NSTF",))
     assert len(TEAMS) == importing.column("select count(*) from teams")[0]
+
+
+ALIEN = {
+    "a trigger that writes a user table": (
+        "create function spoil() returns trigger language plpgsql as $$ begin"
+        " update users set last_name = 'x'; return null; end $$;"
+        " create trigger spoil after update on series_stats for each statement execute function spoil()",
+        r"a trigger or a foreign key would change 2 rows of users; nothing was written",
+    ),
+    "one that waits for the commit": (
+        "create function spoil() returns trigger language plpgsql as $$ begin"
+        " insert into polls (question) values ('x'); return null; end $$;"
+        " create constraint trigger spoil after insert on teams deferrable initially deferred"
+        " for each row execute function spoil()",
+        r"would insert 1 row of polls; nothing was written",
+    ),
+    "one that empties a table": (
+        "create function spoil() returns trigger language plpgsql as $$ begin truncate captain_messages; return null; end $$;"
+        " create trigger spoil after insert on teams for each statement execute function spoil()",
+        r"would empty or rewrite captain_messages; nothing was written",
+    ),
+    "one that writes to a planned table": (
+        "create function spoil() returns trigger language plpgsql as $$ begin"
+        " update players set pti = 1 where tenniscores_player_id = 'nndz-Tennaqua122'; return null; end $$;"
+        " create trigger spoil after insert on teams for each statement execute function spoil()",
+        r"would change 1 row of players; nothing was written",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALIEN)
+def test_trigger_that_writes_rows_stops_the_publish(loaded, what):
+    """A publish writes its plan and nothing else: rows that a trigger would write are counted and named."""
+    loaded.write("insert into users (email, password_hash) values ('a@example.org', 'x'), ('b@example.org', 'x')")
+    loaded.write("insert into polls (question) values ('Who?')")
+    trigger, telling = ALIEN[what]
+    run_id = loaded.plan(changed())
+    loaded.write(trigger)
+
+    refused(loaded, run_id, telling)
+
+    loaded.write("drop function spoil cascade")
+    loaded.publish(run_id)
+
+
+@pytest.mark.parametrize(
+    ("on_delete", "telling"),
+    [("set null", "would change 3 rows of rides"), ("cascade", "would delete 3 rows of rides")],
+)
+def test_foreign_key_that_writes_rows_stops_the_publish(loaded, on_delete, telling):
+    """A planned delete must not empty or delete what refers to the row."""
+    loaded.write("insert into club_leagues (club_id, league_id) values (1, (select max(id) from leagues))"
+                 " on conflict do nothing")  # fmt: skip
+    run_id = loaded.plan(small())
+    plan = planning.schemas(run_id)[0]
+    pair = loaded.column("select max(id) from club_leagues")[0]
+    for name, more in (("club_leagues", ", 'delete', array['APTA_CHICAGO']"), ("club_leagues_before", "")):
+        loaded.write(f'insert into "{plan}".{name} select l.*{more} from club_leagues as l where id = {pair}')
+    recorded(loaded, run_id)
+    loaded.write(f"create table rides (id serial, pair integer references club_leagues(id) on delete {on_delete})")
+    loaded.write(f"insert into rides (pair) values ({pair}), ({pair}), ({pair})")
+
+    refused(loaded, run_id, telling)
+
+
+def recorded(importing: Import, run_id: str) -> None:
+    """Make the plan as it stands now the one that was decided on."""
+    with importing.engine.begin() as connection:
+        found = plan_hash(connection, run_id, read_planned(connection, run_id), APTA)
+        connection.execute(
+            sa.text("update etl.run_leagues set plan_hash = :hash where run_id = :run"), {"hash": found, "run": run_id}
+        )
+
+
+def test_server_that_does_not_count_stops_the_publish(loaded, make_database):
+    """Without counters nobody could say what else is written: the publish is refused and says why."""
+    run_id = loaded.plan(changed())
+    database = sa.make_url(loaded.settings.database_url).database
+    loaded.write(f'alter database "{database}" set track_counts = off')
+    loaded.engine.dispose()
+
+    refused(loaded, run_id, "track_counts is off")
+
+
+def test_counters_of_earlier_transactions_do_not_count(loaded):
+    """A session that has written before, and has not yet told the server, publishes all the same."""
+    run_id = loaded.plan(changed())
+    with loaded.engine.connect() as connection:
+        for _ in range(3):
+            with connection.begin():
+                connection.execute(sa.text("insert into polls (question) values ('Who?')"))
+    loaded.publish(run_id)
+
+    assert 3 == loaded.column("select count(*) from polls")[0]

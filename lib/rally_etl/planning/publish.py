@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.planning import decisions
 from rally_etl.planning.recording import plan_hash
 from rally_etl.planning.schema import read_planned, schemas
+from rally_etl.planning.written import check_nothing_else, read_counters
 
 SHOWN_ROWS = 5
 ANALYSED_ROWS = 500  # from here on the next queries would go wrong with the statistics of before
@@ -44,12 +45,13 @@ def publish(
     rows: it drops the constraints that the run takes away.
 
     Raises:
-        PlanIsStale: a live row moved, the plan is not the recorded one, or the database refused a row; then nothing was
-            written.
+        PlanIsStale: a live row moved, the plan is not the recorded one, a trigger or a foreign key would write other
+            rows, or the database refused a row; then nothing was written.
     """
     keys = sorted(leagues)
     try:
         with engine.begin() as connection:
+            counters = read_counters(connection)
             catalog = read_planned(connection, run_id)
             _check_plan_is_recorded(connection, run_id, catalog, keys)
             decisions.before(connection, run_id, keys)
@@ -63,6 +65,7 @@ def publish(
                 published.inserted[table.name] = rows.insert(connection)
                 if published.inserted[table.name] >= ANALYSED_ROWS:
                     connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
+            check_nothing_else(connection, counters, asdict(published))
             decisions.after(connection, run_id, keys)
             # an empty plan makes no state that the candidate's checks have not seen
             if published.rows and (failing := audit(connection)):
