@@ -72,7 +72,7 @@ def _print(figures: Figures) -> None:
 
 def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> Figures:
     figures = Figures(lines)
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, _database(home) as url:
+    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
         folder = Path(name)
         for linked in ("params", "notebooks"):
             (folder / linked).symlink_to(home.root / linked)
@@ -80,7 +80,7 @@ def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> F
         for what in ("first load", "unchanged again", f"{CHANGED:.0%} changed"):
             if what.endswith("changed"):
                 change_share(folder / "scrape", CHANGED, seed=2)
-            figures.imports[what] = _import_in_child(folder, url, what.replace(" ", "-").replace("%", ""))
+            figures.imports[what] = import_in_child(folder, url, what.replace(" ", "-").replace("%", ""))
         engine = connect(Settings(root=folder, database_url=url))
         rows = _dump(engine, folder / "rows.copy")
         floors = [_timed(engine, lambda connection: _copy_in(connection, folder / "rows.copy")) for _ in range(FLOORS)]
@@ -98,7 +98,7 @@ def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> F
 
 
 @contextmanager
-def _database(home: Settings) -> Iterator[str]:
+def database(home: Settings) -> Iterator[str]:
     """A fresh database on the server of the project; gone afterwards."""
     name = f"rally_bench_{time.time_ns()}"
     server = connect(home)
@@ -112,7 +112,7 @@ def _database(home: Settings) -> Iterator[str]:
             connection.execute(sa.text(f"drop database {name} with (force)"))
 
 
-def _import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:
+def import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:
     """Import in a process of its own, so that its peak memory is its own."""
     done = subprocess.run(
         [sys.executable, "-c", "from rally_etl.bench import import_once; import_once()"],
@@ -128,20 +128,13 @@ def _import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:
 
 def import_once() -> None:
     """Stage, plan, check, publish (with the audit inside) and verify; print seconds per step and peak MiB as JSON."""
-    from rally_etl import checks, naming, planning, sources
+    from rally_etl import checks, planning, sources
 
     job = json.load(sys.stdin)
     settings = Settings(root=Path(job["folder"]), database_url=job["url"])
     engine = connect(settings)
     init(engine)
-    run_id = f"2{time.time_ns()}-{job['label'].lower()}"
-    (league,) = sources.read_scrape(settings.root / "scrape", naming.load_leagues(settings.params_dir)).leagues
-    with engine.begin() as connection:
-        binds = {"run": run_id, "as_of": date(2026, 3, 1), "league": league}
-        connection.execute(
-            sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'scrape', :as_of)"), binds
-        )
-        connection.execute(sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"), binds)
+    run_id, league = begin_run(engine, settings, job["label"])
     steps: dict[str, Callable[[], object]] = {
         "stage": lambda: sources.stage_scrape(engine, settings, run_id),
         "plan": lambda: planning.make_plan(engine, settings, run_id),
@@ -160,6 +153,21 @@ def import_once() -> None:
             raise SystemExit(f"not verified: {problems}")
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(seconds | {"mib": peak_mib}))
+
+
+def begin_run(engine: sa.Engine, settings: Settings, label: str) -> tuple[str, str]:
+    """Begin a run on the folder `scrape` of the project; answer its id and the one league of the scrape."""
+    from rally_etl import naming, sources
+
+    run_id = f"2{time.time_ns()}-{label.lower()}"
+    (league,) = sources.read_scrape(settings.root / "scrape", naming.load_leagues(settings.params_dir)).leagues
+    with engine.begin() as connection:
+        binds = {"run": run_id, "as_of": date(2026, 3, 1), "league": league}
+        connection.execute(
+            sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'scrape', :as_of)"), binds
+        )
+        connection.execute(sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"), binds)
+    return run_id, league
 
 
 def _dump(engine: sa.Engine, path: Path) -> bytes:

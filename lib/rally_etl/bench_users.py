@@ -1,0 +1,119 @@
+"""`make bench`: how long a million references of users take to be mapped, noted, accounted for and searched through.
+
+The floor is one hash join per reference with the rows that it points at: nothing that looks at every reference can be
+faster. Everything happens in a database of its own, which is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from rally_etl.bench import CHANGED, begin_run, database, import_in_child
+from rally_etl.database.catalog import quote
+from rally_etl.database.engine import connect, read_only
+from rally_etl.database.references import Reference, find_map, read_reference_params
+from rally_etl.sample.attachments import attach
+from rally_etl.sample.large import PLAYERS_PER_TEAM, change_share, write_large
+from rally_etl.settings import Settings
+
+REFERENCES = 1_000_000
+MATCH_LINES = 20_000  # all 54 series of the league; users refer to its 540 teams and 7,020 players
+PER_SCALE = 100_000  # references that `attach` writes for each of its `scale`, about
+FLOORS = 3
+
+
+def main() -> None:
+    """Measure once and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_users", description=__doc__)
+    parser.add_argument("--references", type=int, default=REFERENCES, help="references of users' rows, about")
+    measure(parser.parse_args().references)
+
+
+def measure(wanted: int = REFERENCES) -> None:
+    """Print seconds per step, and times the floor."""
+    home = Settings.from_env()
+    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
+        folder = Path(name)
+        for linked in ("params", "notebooks"):
+            (folder / linked).symlink_to(home.root / linked)
+        write_large(folder / "scrape", MATCH_LINES)
+        import_in_child(folder, url, "users")
+        settings = Settings(root=folder, database_url=url)
+        engine = connect(settings)
+        attach(engine, users_per_team=PLAYERS_PER_TEAM, scale=max(1, round(wanted / PER_SCALE)))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("vacuum analyze"))
+        _report(engine, settings)
+        engine.dispose()
+
+
+def _report(engine: sa.Engine, settings: Settings) -> None:
+    from rally_etl import planning, sources
+    from rally_etl.protection import find_orphans, integration_measures
+    from rally_etl.protection.map import count_rows
+    from rally_etl.protection.memory import note_users
+
+    params = read_reference_params(settings.params_dir / "references.yaml")
+    with read_only(engine, "public") as connection:
+        of_users = [each for each in find_map(connection, params).by_id if each.is_users]
+        count = sum(_joined(connection, each) for each in of_users)
+        floor = min(_seconds(lambda: [_joined(connection, each) for each in of_users]) for _ in range(FLOORS))
+    print(f"\n{'references':>10} {'what':34} {'seconds':>8} {'x floor':>8}", flush=True)
+
+    def row(what: str, seconds: float) -> None:
+        print(f"{count:>10,} {what:34} {seconds:8.2f} {seconds / floor:8.2f}", flush=True)
+
+    row(f"floor: {len(of_users)} hash joins", floor)
+
+    def reading(work: Callable[[sa.Connection], object]) -> float:
+        with read_only(engine, "public") as connection:
+            return _seconds(lambda: work(connection))
+
+    def writing(work: Callable[[sa.Connection], object]) -> float:
+        def in_transaction() -> None:
+            with engine.begin() as connection:
+                work(connection)
+
+        return _seconds(in_transaction)
+
+    row(
+        "map, with rows per reference",
+        reading(lambda connection: count_rows(connection, find_map(connection, params).of_users)),
+    )
+    row("noting, the first time", writing(lambda connection: note_users(connection, params)))
+    row("noting, unchanged", writing(lambda connection: note_users(connection, params)))
+    change_share(settings.root / "scrape", CHANGED, seed=2)
+    run_id, _ = begin_run(engine, settings, "account")
+    sources.stage_scrape(engine, settings, run_id)
+    planning.make_plan(engine, settings, run_id)
+    row("account of an import", _seconds(lambda: integration_measures(engine, settings, run_id)))
+    row("search for orphans", reading(lambda connection: find_orphans(connection, settings)))
+
+
+def _joined(connection: sa.Connection, reference: Reference) -> int:
+    """References of one kind that point at a row."""
+    rows = f" and ({reference.rows})" if reference.rows else ""
+    return connection.scalar(
+        sa.text(
+            f"select count(*) from (select {quote(reference.column)} as value from {quote('public', reference.table)}"
+            f" where {quote(reference.column)} is not null{rows}) as u"
+            f" join (select distinct {quote(reference.target_column)} as key from {quote('public', reference.target)})"
+            " as t on t.key = u.value"
+        )
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
