@@ -1,0 +1,176 @@
+"""Databases broken in the ways of thirteen incidents: what is found, repaired, asked; nothing is made wrong.
+
+Repairs go their whole way but for the notebooks: planned, accounted for, published, verified.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from breaking import PRACTICE_TIMES, Damage
+from conftest import MakeDatabase, project
+from incidents import INCIDENTS
+from rally_etl import ledger, planning, protection
+from rally_etl.checks import audit
+from rally_etl.database.engine import connect
+from rally_etl.database.references import read_reference_params
+from rally_etl.operations import KINDS
+from rally_etl.planning import operations
+from rally_etl.protection import ddl, integration_measures
+from rally_etl.protection.memory import note_users
+from rally_etl.sample import season
+from rally_etl.sample.attachments import attach
+from rally_etl.settings import Settings
+from scrapes import Import
+from test_real_scrapes import DATA
+from verdicts import State, Verdict, judge, read_state
+
+WHO = {"by": "Ann Example", "reason": "after the incident"}
+ACCOUNT = ("references_lost", "references_moved", "user_rows_changed")
+
+
+@contextmanager
+def start(make_database: MakeDatabase, template: str, folder: Path, scrape: Path, per_team: int) -> Iterator[str]:
+    """The name of a database with a scrape, users on it, and users' rows noted."""
+    with make_database(template) as url:
+        settings = project(folder, url)
+        engine = connect(settings, application_name="rally-etl tests")
+        imports = Import(engine, settings)
+        imports.load(scrape)
+        imports.write(PRACTICE_TIMES)
+        attach(engine, users_per_team=per_team, scale=2)
+        with engine.begin() as connection:
+            note_users(connection, read_reference_params(settings.params_dir / "references.yaml"))
+        engine.dispose()
+        yield sa.make_url(url).database
+
+
+@pytest.fixture(scope="module")
+def sample_start(make_database, template_database, tmp_path_factory) -> Iterator[str]:
+    """The first week of the sample season with users."""
+    folder = tmp_path_factory.mktemp("sample")
+    week = season.write(folder / "sample")[0]
+    with start(make_database, template_database, folder, week, 3) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def real_start(make_database, template_database, tmp_path_factory) -> Iterator[str]:
+    """The first real scrape with users."""
+    with start(
+        make_database, template_database, tmp_path_factory.mktemp("real"), DATA / "scrapes/2025-06-21", 2
+    ) as name:
+        yield name
+
+
+@pytest.mark.parametrize("number", INCIDENTS)
+def test_incident(number, sample_start, make_database, tmp_path, record_property):
+    """On the sample season."""
+    live_through(number, sample_start, make_database, tmp_path, record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real scrapes are not beside the project")
+@pytest.mark.parametrize("number", INCIDENTS)
+def test_incident_on_real_rows(number, real_start, make_database, tmp_path, record_property):
+    """On the first real scrape."""
+    live_through(number, real_start, make_database, tmp_path, record_property)
+
+
+def live_through(number: int, template: str, make_database: MakeDatabase, folder: Path, tell) -> None:
+    """Break a copy, repair it, compare with the truth; then there is nothing left to repair."""
+    with make_database(template) as url:
+        settings = project(folder, url)
+        engine = connect(settings, application_name="rally-etl tests")
+        before = read_state(engine)
+        with engine.begin() as connection:
+            damage = INCIDENTS[number](connection)
+        broken = read_state(engine)
+        assert before != broken
+        verdict = mend(engine, settings, damage, before, broken)
+        tell("incident", f"{number} | " + " | ".join(map(str, verdict.row())))
+        print(
+            f"\nincident {number:>3} {INCIDENTS[number].__name__:32} broken, found, repaired, held, wrong:",
+            verdict.row(),
+        )
+        for what in ("wrong", "missed", "left"):
+            lines = getattr(verdict, what)
+            print(
+                *(f"   {what}: {line}" for line in lines[:5]),
+                *([f"   … {len(lines)} {what}"] * (len(lines) > 5)),
+                sep="\n",
+            )
+        assert [] == verdict.wrong
+        assert [] == verdict.missed
+        assert [] == verdict.left
+        assert [] == [each for each in damage.dropped if not has_key(engine, *each)] or verdict.held
+        for kind in ("orphans", "constraints"):
+            assert {} == repair(engine, settings, kind), "a second repair finds something to do"
+        engine.dispose()
+
+
+def mend(engine: sa.Engine, settings: Settings, damage: Damage, before: State, broken: State) -> Verdict:
+    """Find, repair, and judge what is left."""
+    with engine.connect() as connection:
+        found = {(each.table, each.row) for each in protection.find_orphans(connection, settings)}
+    for kind in ("orphans", "constraints"):
+        repair(engine, settings, kind)
+    with engine.connect() as connection:
+        found |= set(connection.execute(sa.text("select table_name, row_key from etl.repairs")).all())
+        merged = connection.execute(
+            sa.text("select table_name, from_id::text from etl.redirects where ended_at is null")
+        ).all()
+    return judge(damage, before, broken, read_state(engine), found, set(merged))
+
+
+def repair(engine: sa.Engine, settings: Settings, kind: str) -> dict[str, dict[str, int]]:
+    """Plan one repair, see that users' rows are accounted for, publish and verify it; answer the changes per table."""
+    operation = {"kind": kind, **WHO}
+    keys = operations.leagues_of(engine, settings, operation, KINDS)
+    operations.rehearse(engine, settings, operation, keys, KINDS)
+    run_id = ledger.start_run(engine, kind, date(2025, 10, 3), False, keys, operation)
+    planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    for league, measures in integration_measures(engine, settings, run_id).items():
+        told = {name: measures[name]["detail"] for name in ACCOUNT if measures[name]["value"]}
+        assert {} == told, (league, told)
+    planning.publish(
+        engine,
+        run_id,
+        keys,
+        lambda connection: [name for league in keys for name in audit(connection, settings, run_id, league)],
+        lambda connection: ddl.drop_planned(connection, run_id),
+    )
+    assert [] == planning.verify(engine, run_id, keys)
+    assert [] == ddl.add_planned(engine, run_id)
+    with engine.connect() as connection:
+        counts = connection.scalars(
+            sa.text("select plan_counts::text from etl.run_leagues where run_id = :run"), {"run": run_id}
+        ).all()
+    changes: dict[str, dict[str, int]] = {}
+    for text in counts:
+        for table, by_operation in json.loads(text or "{}").items():
+            if any(count for name, count in by_operation.items() if name != "unchanged"):
+                changes[table] = by_operation
+    return changes
+
+
+def has_key(engine: sa.Engine, table: str, column: str) -> bool:
+    """Whether a foreign or unique key stands on the column."""
+    with engine.connect() as connection:
+        return bool(
+            connection.scalar(
+                sa.text(
+                    "select count(*) from pg_constraint as c join pg_attribute as a on a.attrelid = c.conrelid"
+                    " and a.attnum = any(c.conkey) where c.conrelid = to_regclass(:table) and a.attname = :column"
+                    " and c.contype in ('f', 'u') and c.convalidated"
+                ),
+                {"table": table, "column": column},
+            )
+        )
