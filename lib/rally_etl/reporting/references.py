@@ -21,8 +21,8 @@ COLOURS = {"key": "#2f8f6b", "id": "#d98032", "name": "#4472c4", "names": "#4472
 LEGEND = {"key": "foreign key", "id": "id without a key", "name": "name"}
 BACKDROP = "#3d4a5a"
 ROW_PX = 34  # height of one table on the left
-HEAD_PX = 110
-PAD_PX = 14
+HEAD_PX = 100
+PAD_PX = 17
 
 
 def references(book: Book) -> Table | Note:
@@ -51,7 +51,7 @@ def references_chart(book: Book) -> Any:
     if not drawn:
         return Note("No row points at an imported row yet; there is nothing to draw.")
     bare = len(found) - len(drawn)
-    note = f"width: rows, in a scale of each half; {counted(bare, 'reference')} without rows not drawn"
+    note = f"Width: rows, in a scale of each half. Not drawn: {counted(bare, 'reference')} without rows."
     return picture(drawn, title=sentence(found, uncovered), note=note)
 
 
@@ -70,6 +70,7 @@ def picture(drawn: Sequence[Counted], *, title: str, note: str) -> Any:
 
     Args:
         drawn: references with rows; the width of a flow is its number of rows, in a scale of each half.
+        note: what the picture does not show.
     """
     import plotly.graph_objects as go
 
@@ -89,6 +90,10 @@ def picture(drawn: Sequence[Counted], *, title: str, note: str) -> Any:
             yanchor="top", font={"size": 13},
         )  # fmt: skip
         top -= share
+    figure.add_annotation(
+        text=label(note), x=1, y=1, xref="paper", yref="paper", showarrow=False, xanchor="right", yanchor="bottom",
+        yshift=8, font={"size": 11, "color": "#6b7683"},
+    )  # fmt: skip
     for by, meaning in LEGEND.items():
         count = sum(each.reference.by.startswith(by) for each in drawn)
         figure.add_scatter(
@@ -96,9 +101,9 @@ def picture(drawn: Sequence[Counted], *, title: str, note: str) -> Any:
         )
     figure.update_layout(
         template="none",
-        title={"text": f"{label(title)}<br><sup>{label(note)}</sup>", "x": 0, "xanchor": "left", "font": {"size": 15}},
+        title={"text": label(title), "x": 0, "xanchor": "left", "font": {"size": 15}},
         height=HEAD_PX + whole,
-        margin={"l": 8, "r": 8, "t": 90, "b": 16},
+        margin={"l": 8, "r": 8, "t": 76, "b": 16},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         showlegend=True,
         xaxis={"visible": False},
