@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rally_etl import __version__
-from rally_etl.commands import guard, live, names, past, references, repair, reviews, run
+from rally_etl.commands import constraints, guard, live, names, orphans, past, references, repair, reviews, run
 from rally_etl.database.commands import db
 from rally_etl.errors import RallyEtlError
 
@@ -49,7 +49,7 @@ app = typer.Typer(
 )
 for command in (
     run.run, run.approve, past.runs, past.show, past.verify, live.check, live.health, references.references,
-    repair.merge, repair.undo, guard.guard,
+    repair.merge, repair.undo, orphans.orphans, constraints.constraints, guard.guard,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(reviews.reviews, name="reviews")

@@ -6,11 +6,14 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import Table, quote, read_catalog
+from rally_etl.database.locks import run_lock
+from rally_etl.identity.aliases import EVERYWHERE
 from rally_etl.naming import load_leagues
 from rally_etl.planning.operations import Kind, Planned
 from rally_etl.protection import ddl, doubles, doubts, folds, twins
@@ -251,6 +254,60 @@ def _place(doubt: doubts.Doubt) -> tuple[str, str]:
 
 def _told(_operation: Mapping[str, Any]) -> str:
     return "mend constraints"
+
+
+def has_leagues(engine: sa.Engine) -> bool:
+    """Whether there is a league that a run could be about."""
+    with engine.connect() as connection:
+        return bool(connection.scalar(sa.text("select exists (select from public.leagues)")))
+
+
+def mend_empty(engine: sa.Engine, settings: Settings) -> list[str]:
+    """Mend the constraints of a database without a league, where no run is possible and no row stands in the way.
+
+    Returns:
+        one sentence per constraint that could not be added.
+
+    Raises:
+        RunLocked: a run is going on.
+        RallyEtlError: a constraint cannot be dropped; nothing was changed.
+    """
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-empty"
+    with run_lock(engine):
+        with engine.begin() as connection:
+            params = read_constraint_params(settings.params_dir / "constraints.yaml")
+            work = _Work(connection, {}, params, read_standing(connection, params.tables), [EVERYWHERE], {})
+            work.drops = list(_drops(work))
+            _plan_keys(work, {})
+            _plan_links(work)
+            ddl.write_changes(connection, run_id, [*work.drops, *work.adds])
+            ddl.drop_planned(connection, run_id)
+        return ddl.add_planned(engine, run_id)
+
+
+def changes_of(engine: sa.Engine, run_id: str) -> list[str]:
+    """What a run does, or has done, to constraints, and what it has not; in sentences."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "select table_name, name, action, definition, done_at, fault from etl.constraint_changes"
+                " where run_id = :run order by action <> 'drop', number"
+            ),
+            {"run": run_id},
+        ).all()
+        held = connection.execute(
+            sa.text(
+                "select kind, reason, name, row_count from etl.held_rows where run_id = :run and reason in (:no, :up)"
+                " order by kind, name"
+            ),
+            {"run": run_id, "no": NOT_ADDED, "up": GIVEN_UP},
+        ).all()
+    told = []
+    for row in rows:
+        change = ddl.Change(row.table_name, row.name, row.action, row.definition)
+        state = f"could not be done: {row.fault}" if row.fault else "done" if row.done_at else "planned"
+        told.append(f"{state:8}{change.told}")
+    return told + [f"{row.kind}: {row.reason}: {row.name}" for row in held]
 
 
 KIND = Kind(_told, lambda _connection, _leagues, _operation: [], plan_constraints)

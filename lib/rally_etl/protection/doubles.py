@@ -18,11 +18,11 @@ ASKED_AT_MOST = 50  # per table; the rest is counted
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Rows under one key that do not say the same: ``ids`` in order, and what differs, column by column."""
+    """Rows under one key that do not say the same: their ids (or keys) in order, and what differs by column."""
 
     table: str
     said: str
-    ids: tuple[int, ...]
+    ids: tuple[int | str, ...]
     differing: str
     league_id: int | None = None
 
@@ -63,22 +63,25 @@ def find_copies(connection: sa.Connection, table: Table, key: Key, rows_sql: str
     """
     columns = ", ".join(quote(name) for name in key.columns)
     league = "a.league_id" if table.has("league_id") else "null::integer"
+    row = "a.id" if table.has("id") else f"concat_ws(', ', {', '.join(f'a.{quote(name)}' for name in table.key)})"
     rows = connection.execute(
         sa.text(
-            f"with now as materialized (select *, {league} as _league from {rows_sql} as a where {_whole(key)}),"
+            f"with now as materialized (select a.*, {row} as _row, {league} as _league from {rows_sql} as a"
+            f" where {_whole(key)}),"
             f" doubled as (select {columns}, count(*) over () as things, sum(count(*)) over () as row_count,"
-            f" array_agg(id order by id) as ids, min(_league) as league,"
+            f" array_agg(_row order by _row) as rows, min(_league) as league,"
             f" concat_ws(', ', {columns}) as said from now group by {columns} having count(*) > 1"
-            f" order by min(id) limit {ASKED_AT_MOST})"
+            f" order by min(_row) limit {ASKED_AT_MOST})"
             " select d.*, (select string_agg(told, '; ' order by told) from ("
-            "  select format('%s: %s', j.key, string_agg(distinct j.value #>> '{}', ' or ')) as told"
+            "  select format('%s: %s', j.key, string_agg(distinct coalesce(j.value #>> '{}', 'nothing'), ' or '))"
+            "  as told"
             "  from now as n cross join jsonb_each(to_jsonb(n) - cast(:aside as text[])) as j"
-            "  where n.id = any(d.ids) group by j.key having count(distinct j.value) > 1) as t) as differing"
+            "  where n._row = any(d.rows) group by j.key having count(distinct j.value) > 1) as t) as differing"
             " from doubled as d"
         ),
-        {"aside": [*NOT_SAID, *key.columns, "_league"]},
+        {"aside": [*NOT_SAID, *key.columns, "_row", "_league"]},
     ).all()
-    found = [Copies(table.name, row.said, tuple(row.ids), row.differing or "nothing", row.league) for row in rows]
+    found = [Copies(table.name, row.said, tuple(row.rows), row.differing or "nothing", row.league) for row in rows]
     return (int(rows[0].row_count) if rows else 0), found
 
 

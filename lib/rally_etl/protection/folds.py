@@ -210,7 +210,12 @@ def _attempt(
     merge.plan_images(connection, catalog["clubs"], marked, same, "'update'", keys)
     outside = f"r.from_id = l.id where l.id = any(array[{', '.join(str(loser) for loser, _ in members)}]::integer[])"
     merge.plan_images(
-        connection, catalog["players"], {"team_id": "null", "is_active": "false"}, outside, "'deactivate'", keys
+        connection,
+        catalog["players"],
+        {"team_id": "cast(null as integer)", "is_active": "false"},
+        outside,
+        "'deactivate'",
+        keys,
     )
     found = folding.collisions(connection, {**catalog, **touched}, dropped)
     if found or not keeps:
