@@ -111,6 +111,8 @@ def lines_of(questions: Iterable[Question], most: int | None) -> Iterable[str]:
             outcome = wording.consequence(review, question.held_rows)
             yield printable(f"{question.number:>6}  {wording.subject(review)}, {outcome}")
             yield f"{'':8}{wording.asked(review)}"
+            if review.told:
+                yield printable(f"{'':8}{review.told}")
             for candidate in review.candidates:
                 facts = f"{candidate.strategy} {wording.percent(candidate.confidence)}  {candidate.evidence}".rstrip()
                 yield printable(f"{'':8}{candidate.id:>6}  {candidate.name}  {facts}")
@@ -154,7 +156,10 @@ def _tell(answer: Answer, as_json: bool) -> None:
     typer.echo(printable(f"{answer.state:10}{question.number}  {wording.subject(question.review)}{meaning}"))
     if question.held_rows:
         rows = counted(question.held_rows, "row that waited", "rows that waited")
-        typer.echo(f"the next run of {question.league} takes up the {rows}", err=True)
+        run = f"the next run of {question.league} takes up"
+        if question.review.kind == "orphan":
+            run = "rally-etl orphans --repair mends" if answer.target else "rally-etl orphans leaves alone"
+        typer.echo(f"{run} the {rows}", err=True)
     if answer.held_run:
         typer.echo(
             f"hint: run {answer.held_run} holds a plan of {question.league} made before this answer;"

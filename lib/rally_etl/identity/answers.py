@@ -15,7 +15,7 @@ from rally_etl.database.locks import run_lock
 from rally_etl.errors import UsageError
 from rally_etl.identity import wording
 from rally_etl.identity.aliases import EVERYWHERE, redirected_ids
-from rally_etl.identity.reviews import Question, question_of
+from rally_etl.identity.reviews import ORPHAN, Question, question_of
 from rally_etl.identity.spelling import team_spelling
 from rally_etl.naming import Clubs, League, load_clubs, load_leagues
 from rally_etl.records.values import person_key
@@ -67,6 +67,8 @@ def accept(
         RunLocked: a run is going on.
     """
     with _deciding(engine, number, by, reason) as (connection, question):
+        if question.review.kind == ORPHAN:
+            return _decide(connection, question, "accepted", by, reason, _owner(connection, settings, question, target))
         scope = _Scope(connection, settings, question)
         if question.review.kind == "merge":
             raise _needs_merge(scope, target, by, reason)
@@ -75,6 +77,57 @@ def accept(
             raise _was_published(scope, own, found, by, reason)
         _write_alias(connection, question, found, by, reason)
         return _decide(connection, question, "accepted", by, reason, found)
+
+
+def _owner(connection: sa.Connection, settings: Settings, question: Question, given: str | int | None) -> _Live:
+    """What rows that lost something will point at: the given or only candidate; for players the row that it is.
+
+    Raises:
+        UsageError: not said and not obvious, or no live row; nothing was changed.
+    """
+    review, candidates = question.review, question.review.candidates
+    if review.entity == "row":
+        if not candidates:
+            raise UsageError(
+                f"question {question.number} is about {review.name}, which no run can mend; nothing was changed\n"
+                f"hint: mend it in the application, or reject it: rally-etl reviews reject {question.number}"
+            )
+        return _Live(0, str(candidates[0].id), candidates[0].name, "", True)
+    if given is None and len(candidates) != 1:
+        told = f"it has {len(candidates)} candidates" if candidates else "it has no candidate"
+        raise UsageError(
+            f"question {question.number} does not say which: {told}; nothing was changed\n"
+            f"hint: --as ID, candidates: {wording.candidates_in_words(candidates)}"
+        )
+    wanted = str(candidates[0].id if given is None else given)
+    rows = connection.execute(sa.text(_OWNERS[review.entity]), {"wanted": wanted}).all()
+    keys = load_leagues(settings.params_dir)
+    here = [
+        row
+        for row in rows
+        if row.league is None or question.league in (EVERYWHERE, row.league, keys.canonical(row.league))
+    ]
+    if not here:
+        raise UsageError(
+            f"{wanted!r} is no live {review.entity} of {question.league}; nothing was changed\n"
+            f"hint: --as ID, candidates: {wording.candidates_in_words(candidates)}"
+        )
+    into = redirected_ids(connection, wording.PLURALS[review.entity]).get(here[0].id)
+    if into is not None:
+        raise UsageError(f"{review.entity} {wanted} was merged into {into}; nothing was changed\nhint: --as {into}")
+    return _Live(here[0].id, wanted, here[0].name, "", True)
+
+
+_OF_LEAGUE = "left join public.leagues as g on g.id = t.league_id where cast(t.id as text) = :wanted"
+_OWNERS = {
+    "team": f"select t.id, t.team_name as name, g.league_id as league from public.teams as t {_OF_LEAGUE}",
+    "series": "select t.id, t.name, null as league from public.series as t where cast(t.id as text) = :wanted",
+    "club": "select t.id, t.name, null as league from public.clubs as t where cast(t.id as text) = :wanted",
+    "league": "select t.id, t.league_id as name, null as league from public.leagues as t"
+    " where cast(t.id as text) = :wanted",
+    "player": "select t.id, concat_ws(' ', t.first_name, t.last_name) as name, g.league_id as league"
+    f" from public.players as t {_OF_LEAGUE} or t.tenniscores_player_id = :wanted order by t.id",
+}
 
 
 def reject(engine: sa.Engine, number: int, by: str, reason: str) -> Answer:
@@ -282,7 +335,7 @@ def _decide(
             "number": question.number,
         },
     )  # fmt: skip
-    held_run = connection.scalar(
+    held_run = question.review.kind != ORPHAN and connection.scalar(
         sa.text(
             "select run_id from etl.run_leagues where league = :league and state = 'held'"
             " and run_id > coalesce((select max(run_id) from etl.run_leagues"

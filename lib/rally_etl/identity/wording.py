@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from rally_etl.identity.reviews import Candidate, Review
 from rally_etl.measures import counted
 
-PLURALS = {"team": "teams", "club": "clubs", "series": "series", "player": "players"}
+PLURALS = {
+    "team": "teams",
+    "club": "clubs",
+    "series": "series",
+    "player": "players",
+    "league": "leagues",
+    "row": "rows",
+}
 """Entity of a review -> the live table that holds it, which is its plural too."""
 
 _ASKED = {
@@ -18,6 +25,7 @@ _ASKED = {
     "similar": "Is this the {one} below, spelled in another way?",
     "unknown": "No {one} fits this name. Which one is it?",
     "merge": "Are these rows one {one}?",
+    "orphan": "Which {one} do these rows belong to?",
 }
 _KINDS = {
     "ambiguous": "several fit",
@@ -27,11 +35,14 @@ _KINDS = {
     "similar": "another spelling",
     "unknown": "nothing fits",
     "merge": "two rows, one thing",
+    "orphan": "rows that lost what they belong to",
 }
 
 
 def asked(review: Review) -> str:
     """The question as a person would put it."""
+    if review.kind == "orphan" and review.entity == "row":
+        return "What becomes of it?" if review.candidates else "Only its users can say what becomes of it."
     return _ASKED.get(review.kind, "Which {one} is it?").format(one=review.entity, many=PLURALS[review.entity])
 
 

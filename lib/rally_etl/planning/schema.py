@@ -13,6 +13,15 @@ _PLANNED = sa.text(
     "select c.relname from pg_class as c join pg_class as b using (relnamespace)"
     " where c.relnamespace = to_regnamespace(quote_ident(:plan)) and b.relname = c.relname || '_before'"
 )
+_PARENTS = sa.text(
+    """
+    select t.relname as child, r.relname as parent
+    from pg_constraint as c
+    join pg_class as t on t.oid = c.conrelid and t.relnamespace = to_regnamespace('public')
+    join pg_class as r on r.oid = c.confrelid and r.relnamespace = to_regnamespace('public')
+    where c.contype = 'f' and t.relname = any(:names) and r.relname = any(:names)
+    """
+)
 
 
 def schemas(run_id: str) -> tuple[str, str]:
@@ -106,10 +115,23 @@ def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
 def read_planned(connection: sa.Connection, run_id: str) -> dict[str, Table]:
     """Describe the live tables that the plan of a run has tables for: imported ones first, in their order.
 
-    Empty when the plan is no longer kept.
+    Those of users follow, parents before children. Empty when the plan is no longer kept.
     """
     names = set(connection.scalars(_PLANNED, {"plan": schemas(run_id)[0]}))
-    return read_catalog(connection, (*(name for name in IMPORTED if name in names), *sorted(names - set(IMPORTED))))
+    users = _parents_first(connection, sorted(names - set(IMPORTED)))
+    return read_catalog(connection, (*(name for name in IMPORTED if name in names), *users))
+
+
+def _parents_first(connection: sa.Connection, names: list[str]) -> list[str]:
+    """Tables in an order in which no foreign key points at a later one; where keys go round, by name."""
+    parents: dict[str, set[str]] = {name: set() for name in names}
+    for row in connection.execute(_PARENTS, {"names": names}):
+        parents[row.child].add(row.parent)
+    ordered: list[str] = []
+    while left := [name for name in names if name not in ordered]:
+        free = [name for name in left if parents[name] <= {*ordered, name}]
+        ordered += free or left[:1]
+    return ordered
 
 
 def drop_run(connection: sa.Connection, run_id: str) -> None:

@@ -43,7 +43,7 @@ _SEEN = """
        or l.row_key is not null and (l.row_hash is distinct from m.row_hash or m.gone_at is not null)
     """
 _GONE = """
-    update etl.user_rows as m set gone_at = clock_timestamp()
+    update etl.user_rows as m set gone_at = now()
     from noted_rows as d where d.state = 'gone' and m.table_name = d.table_name and m.row_key = d.row_key
     """
 _FORGOTTEN = """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rally_etl.identity.aliases import EVERYWHERE
 from rally_etl.identity.reviews import Candidate
 from rally_etl.protection import apart, questions, whole_rows
 from rally_etl.protection.cases import Case, read_cases
-from rally_etl.protection.repair import LEFT, PLANNED, Repair
+from rally_etl.protection.repair import ASKED, LEFT, PLANNED, Repair
 from rally_etl.protection.strategies import CIRCUMSTANTIAL, Lead, leads_of
 from rally_etl.protection.things import ENTITIES, Thing, Things
 from rally_etl.protection.trust import Trust, load_trust
@@ -72,7 +73,8 @@ def of_reference(case: Case, things: Things, trust: Trust, answers: questions.An
         follows=_follows(case, best.thing), **known,
     )  # fmt: skip
     if repair.becomes == orphan.was:
-        return repair.asked(f"{repair.evidence}, and it points there")
+        known_right = best.is_one and confidence >= trust.taken
+        return replace(repair.asked(f"{repair.evidence}, and it points there"), state=LEFT if known_right else ASKED)
     if confidence < trust.taken or not best.is_one:
         return repair.asked(repair.evidence)
     return repair

@@ -40,6 +40,7 @@ def propose(
         of_reference: says what becomes of one reference; rows that come back ask it about theirs.
     """
     silent = {case.orphan.row for case in cases if case.orphan.kind == "unspoken" and not case.orphan.column}
+    doubtful = {case.orphan.row for case in cases if case.orphan.kind == "unspoken"}
     found: dict[int, Repair] = {}
     gone: dict[int, Case] = {}
     for place, case in enumerate(cases):
@@ -48,7 +49,7 @@ def propose(
             continue
         repair = _asked(case)
         if orphan.kind == "unpaired":
-            repair = _pair(repair, trust)
+            repair = _pair(repair, trust, things, doubtful)
         elif orphan.kind == "unspoken":
             repair = _silent(repair, trust, silent)
         elif orphan.kind == "gone":
@@ -67,10 +68,16 @@ def _asked(case: Case) -> Repair:
     )  # fmt: skip
 
 
-def _pair(repair: Repair, trust: Trust) -> Repair:
-    """The missing pair, under an id that the plan takes from the sequence."""
+def _pair(repair: Repair, trust: Trust, things: Things, doubtful: set[str]) -> Repair:
+    """The missing pair, under an id that the plan takes from the sequence; not for teams that are doubtful themselves."""
     one, league = repair.orphan.row.split(", ")
     column = {"clubs": "club_id", "series": "series_id"}[repair.orphan.target]
+    if not any(
+        team.is_active and (str(getattr(team, column)), str(team.league_id)) == (one, league)
+        and str(team.id) not in doubtful
+        for team in things.by_id["teams"].values()
+    ):  # fmt: skip
+        return replace(repair, state=LEFT, evidence=f"{repair.evidence}; but these are doubtful themselves")
     image: Mapping[str, Any] = {column: int(one), "league_id": int(league)}
     return _sure(replace(repair, action="insert", image=image), "pair", trust)
 
