@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import Table, quote
+from rally_etl.database.catalog import IMPORTED, Table, quote
 from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.planning import decisions
 from rally_etl.planning.recording import plan_hash
@@ -57,10 +57,18 @@ def publish(
             decisions.before(connection, run_id, keys)
             first(connection)
             published = Published({}, {})
+            planned = {
+                name: _Rows(connection, schemas(run_id)[0], table, keys, run_id) for name, table in catalog.items()
+            }
+            for table in reversed(catalog.values()):  # rows of users go children first
+                if table.name not in IMPORTED:
+                    planned[table.name].lock_before_images(connection)
+                    published.deleted[table.name] = planned[table.name].delete(connection)
             for table in catalog.values():
-                rows = _Rows(connection, schemas(run_id)[0], table, keys, run_id)
-                rows.lock_before_images(connection)
-                published.deleted[table.name] = rows.delete(connection)
+                rows = planned[table.name]
+                if table.name in IMPORTED:
+                    rows.lock_before_images(connection)
+                    published.deleted[table.name] = rows.delete(connection)
                 published.updated[table.name] = rows.update(connection)
                 published.inserted[table.name] = rows.insert(connection)
                 if published.inserted[table.name] >= ANALYSED_ROWS:
@@ -101,6 +109,7 @@ _ANSWERED_SINCE = """
     from etl.reviews as q
     join etl.runs as r on r.run_id = :run
     where q.league = any(:leagues) and q.decided_at > r.started_at
+      and (q.kind <> 'orphan' or r.operation ->> 'kind' = 'orphans')
       and (q.state = 'accepted' or q.state = 'rejected' and q.is_held)
     order by q.number limit 1
     """
