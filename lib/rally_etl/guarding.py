@@ -15,7 +15,7 @@ from rally_etl import ledger, runs
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
-from rally_etl.database.references import read_reference_params
+from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.database.schema import init
 from rally_etl.errors import UsageError
 from rally_etl.leftovers import tidy
@@ -39,12 +39,14 @@ SHOWN = 10  # tables that a sentence names
 class Order:
     """What an operator asked for; without *tables* every table is guarded, without *timeout_s* the params' limit holds.
 
-    *dry_run*: the command runs, and whatever it did, the database goes back.
+    *old_ids*: what the command brought comes under the old ids, whatever is preserved. *dry_run*: the command runs, and
+    whatever it did, the database goes back.
     """
 
     command: tuple[str, ...]
     tables: tuple[str, ...] = ()
     timeout_s: float | None = None
+    old_ids: bool = False
     dry_run: bool = False
     by: str
     reason: str
@@ -129,7 +131,7 @@ class _Guard:
 
     def _take(self) -> None:
         self.tell("snapshot", "…")
-        references = read_reference_params(self.settings.params_dir / "references.yaml")
+        references = self._references()
         with self.engine.begin() as connection:
             note_users(connection, references)
         self.taken = snapshot.take(self.engine, self.run_id, self.order.tables or None, references)
@@ -139,6 +141,9 @@ class _Guard:
         told = f"{counted(len(self.taken.tables), 'table')}, {counted(rows, 'row')} copied"
         self.tell("snapshot", f"{told}  {self.taken.seconds:.1f} s")
 
+    def _references(self) -> ReferenceParams:
+        return read_reference_params(self.settings.params_dir / "references.yaml")
+
     def _command(self) -> Ended:
         self.tell("command", "…")
         self._detail(command_started=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -147,8 +152,12 @@ class _Guard:
         timeout_s = self.order.timeout_s or self.params.timeout_s
         ended = run_command(self.engine, self.settings, self.order.command, path, timeout_s)
         self._note(command_exit=ended.exit_code, ending=ended.ending, output=f"logs/{OUTPUT}")
-        self._detail(command_seconds=round(ended.seconds, 2), tail=ended.tail)
+        notes = [f"{counted(ended.left, 'process', 'processes')} that it had left were ended"] if ended.left else []
+        notes += [f"{name} still writes; it was let be" for name in ended.writing]
+        self._detail(command_seconds=round(ended.seconds, 2), tail=ended.tail.splitlines(), command_notes=notes)
         self.tell("command", f"{ended.told}, its output is in {self._output}  {ended.seconds:.1f} s")
+        for note in notes:
+            self.tell("command", note)
         return ended
 
     @property
@@ -170,7 +179,9 @@ class _Guard:
             return None
         self.tell("comparison", "…")
         with self.engine.connect() as connection, connection.begin() as transaction:
-            choice = guard_choice.choose(connection, self.settings, self.taken.schema, self.params)
+            choice = guard_choice.choose(
+                connection, self.settings, self.taken.schema, self.params, is_old_ids=self.order.old_ids
+            )
             transaction.rollback()
         self._note(preserved=choice.preserved, entities=choice.entities)
         self._detail(**{name: value for name, value in asdict(choice).items() if name not in ("method", "why")})
@@ -210,7 +221,11 @@ class _Guard:
 
     def _conclude(self, outcomes: Mapping[str, runs.Outcome]) -> None:
         """Where the command's own rows are live, they stay only if they were published."""
-        if self.method != guard_choice.DIRECT or any(outcome.is_published for outcome in outcomes.values()):
+        if self.method != guard_choice.DIRECT:
+            return
+        if any(outcome.is_published for outcome in outcomes.values()):
+            with self.engine.begin() as connection:
+                note_users(connection, self._references(), self.run_id)
             return
         held = [league for league, outcome in outcomes.items() if outcome.decision == "HOLD"]
         self._back("")
@@ -220,7 +235,7 @@ class _Guard:
             if held:
                 message = (
                     "a guarded command whose own rows stay cannot wait for an approval: the database went back to its"
-                    " snapshot. Mend what the other reasons name, and guard the command again"
+                    " snapshot. Guard it again with --old-ids: then what it brought can wait"
                 )
                 outcome.decision = "NO-GO"
                 outcome.reasons.insert(0, runs.no_go("nothing_is_left_pending", "gate", message))

@@ -155,6 +155,45 @@ def test_few_new_ids_are_followed_or_taken_back_whichever_changes_less(live):
     assert "references of users would get new ids" in document["guard"]["why"]
 
 
+SQL = "import os, psycopg2; c = psycopg2.connect(os.environ['DATABASE_URL']); c.cursor().execute({!r}); c.commit()"
+"""A command that runs statements and commits."""
+
+# One team of users gets another id, as its importer deletes and inserts it; its poll goes, its practices go.
+REISSUE = """
+    set session_replication_role = replica;
+    create temporary table was as select * from teams where team_name = 'Tennaqua 2';
+    delete from schedule where home_team ilike '%practice%' and home_team_id = (select id from was);
+    delete from poll_responses; delete from poll_choices; delete from polls;
+    delete from teams where team_name = 'Tennaqua 2';
+    insert into teams (club_id, series_id, league_id, team_name, display_name, team_alias)
+    select club_id, series_id, league_id, team_name, display_name, team_alias from was;
+    create temporary table now as select w.id as old, t.id as new from was as w join teams as t using (team_name);
+    update players set team_id = new from now where team_id = old;
+    update match_scores set home_team_id = new from now where home_team_id = old;
+    update match_scores set away_team_id = new from now where away_team_id = old;
+    update schedule set home_team_id = new from now where home_team_id = old;
+    update schedule set away_team_id = new from now where away_team_id = old;
+    update series_stats set team_id = new from now where team_id = old;
+    update players set pti = pti + 1 where team_id = (select new from now)
+"""
+
+
+def test_rows_of_users_follow_a_team_under_its_new_id(live):
+    """Directly taken over: the team keeps the id that the command gave it, and all that users said is said of it."""
+    before, old = live.pointing(with_ids=False), live.names()["Tennaqua 2"]
+    document = live.guard(command=(sys.executable, "-c", SQL.format(REISSUE)))
+
+    assert (document["decision"], document["guard"]["method"]) == ("GO", "direct"), document["leagues"]
+    new = live.names()["Tennaqua 2"]
+    assert new != old
+    assert before == live.pointing(with_ids=False)
+    for table, column in (("polls", "team_id"), ("user_contexts", "team_id"), ("captain_messages", "team_id")):
+        assert live.scalar(f"select count(*) from {table} where {column} = :id", id=old) == 0
+        assert live.scalar(f"select count(*) from {table} where {column} = :id", id=new) > 0
+    assert live.scalar("select into_id from etl.redirects where table_name = 'teams' and from_id = :id", id=old) == new
+    assert live.scalar("select count(*) from etl.user_rows where gone_at is not null") == 0
+
+
 @pytest.mark.parametrize("options", [("--per-row",), ("--reset-ids",), ("--delete-users-rows", "--edit-clubs")])
 def test_no_row_is_lost_however_the_importer_does_it(live, options):
     """Row by row, with ids that something else had, or with users' rows deleted: all is as it was."""
@@ -194,9 +233,6 @@ def test_importer_that_breaks_a_rule_is_undone(live):
 
     is_back(live, before, document)
     assert any(reason["stage"] == "validation" for one in document["leagues"].values() for reason in one["reasons"])
-
-
-SQL = "import os, psycopg2; c = psycopg2.connect(os.environ['DATABASE_URL']); c.cursor().execute({!r}); c.commit()"
 
 
 def test_importer_that_changes_nothing_is_go(live):

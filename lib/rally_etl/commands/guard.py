@@ -26,6 +26,9 @@ def guard(
             help="Stop the command after so long; params/guard.yaml if not given.", metavar="SECONDS", min=0.1
         ),
     ] = None,
+    old_ids: Annotated[
+        bool, typer.Option("--old-ids", help="What it brought comes under the old ids, whatever is preserved.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Rehearse: run the command, say what would be kept, and put all back.")
     ] = False,
@@ -43,7 +46,7 @@ def guard(
 
     A command that fails, takes too long, or alters a table is taken back at once; so is one that the gate refuses. What
     it brought under the old ids may be held for approval; where its own rows stay nothing is left pending, and HOLD is
-    NO-GO. A guard that is killed is put back by the next start of anything.
+    NO-GO (then: --old-ids). A guard that is killed is put back by the next start of anything.
 
     Users should not write meanwhile: rows that they add are kept, rows that they change are put back and set aside.
 
@@ -64,6 +67,7 @@ def guard(
         command=tuple(command),
         tables=tuple(tables or ()),
         timeout_s=timeout,
+        old_ids=old_ids,
         dry_run=dry_run,
         **signed("a guard", by, reason),
     )

@@ -19,33 +19,16 @@ if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
 ALL_NAMES = 2_000  # who approves a new season wants to see every team that comes and goes
-NEEDED_KEYS = {
-    "leagues": {"league_id"},
-    "clubs": {"name"},
-    "teams": {"team_name", "league_id"},
-    "players": {"tenniscores_player_id", "league_id", "club_id", "series_id", "team_id"},
-    "match_scores": {"tenniscores_match_id"},
-    "series_stats": {"league_id", "series", "team"},
-    "schedule": {"match_date", "home_team", "away_team", "league_id"},
-}
-"""Unique keys that keep a row from standing twice in live, whoever imports."""
 
 
 def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
-    """What stands in the database before the run: rows of each league, user rows, missing tables and keys."""
+    """What stands in the database before the run: rows of each league, user rows, missing tables."""
     with engine.connect() as connection:
         catalog = read_catalog(connection)
         missing = sorted(REQUIRED - catalog.keys())
-        keys = [
-            f"{name} has no unique key on ({', '.join(sorted(columns))})"
-            for name, columns in NEEDED_KEYS.items()
-            if name in catalog
-            and not any(set(key.columns) == columns and not key.is_partial for key in catalog[name].unique_keys)
-        ]
         measures: Measures = {
             "*": {
                 "missing_tables": measure(len(missing), missing),
-                "missing_keys": measure(len(keys), keys),
                 "user_rows": measure(_user_rows(connection)),
             }
         }
@@ -83,6 +66,8 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
             if operation and operation["kind"] != "guard":  # a person asked for this by name
                 asked = ("teams_gone_share", "teams_new_share", "series_gone", "series_new")
                 measures[league] |= {name: measure(0) for name in asked}
+            elif operation:
+                measures[league] |= _guarded_measures(connection, run_id, league)
             published = connection.execute(sa.text(_EVER_PUBLISHED), binds).scalar_one()
             is_new = not leagues.get(league).known and not published
             measures[league]["league_unknown"] = measure(
@@ -203,6 +188,26 @@ def _plan_measures(connection: sa.Connection, binds: dict[str, object]) -> dict[
         ),
         "dates_kept": measure(kept, kept_detail if kept else []),
         "planned_changes": measure(int(changes)),
+    }
+
+
+def _guarded_measures(connection: sa.Connection, run_id: str, league: str) -> dict[str, dict[str, object]]:
+    """What a guarded command whose own rows stay has brought and taken: live has it already, no plan shows it."""
+    found = connection.scalar(
+        sa.text(
+            "select details -> 'seasons' -> cast(:league as text) from etl.guards"
+            " where run_id = :run and method = 'direct'"
+        ),
+        {"run": run_id, "league": league},
+    )
+    if not found:
+        return {}
+    before = found["active_before"]
+    return {
+        "teams_gone_share": measure(len(found["gone"]) / before if before else 0.0, found["gone"], ALL_NAMES),
+        "teams_new_share": measure(len(found["come"]) / before if before else 0.0, found["come"], ALL_NAMES),
+        "series_gone": measure(len(found["series_gone"]), found["series_gone"], ALL_NAMES),
+        "series_new": measure(len(found["series_come"]), found["series_come"], ALL_NAMES),
     }
 
 

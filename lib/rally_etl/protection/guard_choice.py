@@ -13,11 +13,12 @@ from rally_etl.database.catalog import IMPORTED, quote, read_catalog
 from rally_etl.database.references import find_references, read_reference_params
 from rally_etl.errors import UsageError
 from rally_etl.measures import counted
+from rally_etl.naming import Leagues, load_leagues
 from rally_etl.naming.yaml_file import read_mapping
 from rally_etl.planning.pointers import PERSON_KEY
 from rally_etl.protection import guard_users
 from rally_etl.protection.guard_images import TARGETS, Source
-from rally_etl.protection.reissued import ENTITIES, map_ids
+from rally_etl.protection.reissued import ENTITIES, Reissued, map_ids
 
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
@@ -60,6 +61,7 @@ class Choice:
         imported_changes: imported rows that would get old ids, or references to them.
         counts: what became of the ids, a row per table (`Reissued.counts`).
         unsure, dropped: table -> what may be several things, and what nothing after stands for, as texts.
+        seasons: league -> ``active_before`` teams, and the names of teams and series that ``gone`` or ``come``.
     """
 
     method: str
@@ -71,12 +73,16 @@ class Choice:
     counts: list[dict[str, Any]]
     unsure: dict[str, list[str]]
     dropped: dict[str, list[str]]
+    seasons: dict[str, dict[str, Any]]
 
 
-def choose(connection: sa.Connection, settings: Settings, before: str, params: GuardParams) -> Choice:
+def choose(
+    connection: sa.Connection, settings: Settings, before: str, params: GuardParams, *, is_old_ids: bool = False
+) -> Choice:
     """Decide by the share of preserved ids, and by which way changes less.
 
     Args:
+        is_old_ids: the operator wants the old ids, whatever is preserved.
         before: schema with the picture taken before the command; live is as the command left it. Temporary tables are
             made, which go with the transaction.
     """
@@ -100,6 +106,8 @@ def choose(connection: sa.Connection, settings: Settings, before: str, params: G
         method, why = OLD_IDS, f"{rate}, but {', '.join(outside)} is not guarded and knows only the old ids"
     elif unkeyed := guard_users.unkeyed(source, tables):
         method, why = OLD_IDS, f"{rate}, but rows of {', '.join(unkeyed)} have changed and have no key"
+    elif is_old_ids:
+        method, why = OLD_IDS, f"{rate}; the old ids were asked for"
     elif reissued.rate < params.preserved:
         method, why = OLD_IDS, f"{rate}, fewer than {params.preserved:.0%}; {either}"
     elif imported < users:
@@ -124,7 +132,38 @@ def choose(connection: sa.Connection, settings: Settings, before: str, params: G
             for table, pairs in reissued.tables.items()
             if pairs.dropped
         },
+        seasons=_seasons(reissued, load_leagues(settings.params_dir)),
     )
+
+
+def _seasons(reissued: Reissued, leagues: Leagues) -> dict[str, dict[str, Any]]:
+    """Which active teams, and series with any, each league has lost and won."""
+    teams, series, keys = (reissued.tables[table] for table in ("teams", "series", "leagues"))
+    back = {new: old for old, new in teams.ids.items()}
+    of_series = {new: old for old, new in series.ids.items()}
+    found = {}
+    for league_id, row in {**keys.before, **{new: row for new, row in keys.after.items() if new in keys.added}}.items():
+        after_id = league_id if league_id in keys.added else keys.ids.get(league_id)
+        was = {n: t for n, t in teams.before.items() if t["league_id"] == league_id and t["is_active"] is not False}
+        now = {n: t for n, t in teams.after.items() if t["league_id"] == after_id and t["is_active"] is not False}
+        series_was = {team["series_id"] for team in was.values()}
+        series_now = {of_series.get(team["series_id"], f"new {team['series_id']}") for team in now.values()}
+        key = leagues.canonical(row["league_id"]) or row["league_id"]
+        found[key] = {
+            "active_before": len(was),
+            "gone": sorted(team["team_name"] for old, team in was.items() if teams.ids.get(old) not in now),
+            "come": sorted(team["team_name"] for new, team in now.items() if back.get(new) not in was),
+            "series_gone": sorted(
+                series.before[old]["name"] for old in series_was - series_now if old in series.before
+            ),
+            "series_come": sorted(
+                series.after[team["series_id"]]["name"]
+                for team in {team["series_id"]: team for team in now.values()}.values()
+                if of_series.get(team["series_id"], f"new {team['series_id']}") not in series_was
+                and team["series_id"] in series.after
+            ),
+        }
+    return found
 
 
 def _repointed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -23,13 +24,14 @@ from rally_etl.protection.reissued import ENTITIES, Reissued, map_ids
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
+TOLD_LETTERS = 100  # of a command; all of it is in etl.guards
 UNSURE = "may be several known ones"
 OF_UNKNOWN = "says something of a thing that is not known"
 
 
 def told(operation: Mapping[str, Any]) -> str:
     """The operation in a few words."""
-    return f"guard {operation['command']}"
+    return "guard " + shorten(operation["command"], TOLD_LETTERS, placeholder=" …")
 
 
 def leagues_of(_connection: sa.Connection, _leagues: Leagues, _operation: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
 from rally_etl.protection import snapshot
+from rally_etl.protection.command import APPLICATION, end_sessions
 from rally_etl.protection.restore import restore
 
 _STATE = sa.text(
@@ -43,6 +44,7 @@ def put_back_unfinished(engine: sa.Engine) -> list[str]:
         if state is None:  # nobody knows whose it is
             continue
         if state.is_started and not state.is_restored and not state.is_published and state.method != "nothing":
+            end_sessions(engine, f"{APPLICATION} {run_id}")
             with engine.connect() as connection:
                 found = snapshot.find(connection, run_id)
             restored = restore(engine, found)

@@ -68,7 +68,7 @@ def guard(connection: sa.Connection, run_id: str) -> dict[str, Any] | None:
             for word, key in (("may be several", "unsure"), ("is not there any more", "dropped"))
             for table, names in details.get(key, {}).items()
         ],
-        "notes": details.get("restored", {}).get("notes", []),
+        "notes": [*details.get("command_notes", []), *details.get("restored", {}).get("notes", [])],
     }
 
 
