@@ -159,8 +159,8 @@ def test_process_in_the_background_ends_with_the_command(guarded, tmp_path):
     assert (0, "Sample") == (guarded.sessions(), guarded.value("select league_name from leagues"))
 
 
-def test_sessions_of_the_application_are_let_be(guarded):
-    """Whoever else writes meanwhile, as the same user too, goes on; where it still does after the command, that is told."""
+def test_sessions_of_the_application_are_let_be(guarded, monkeypatch):
+    """Whoever else writes meanwhile, as the same user too, goes on; where it does so after the command, that is told."""
     application = sa.create_engine(guarded.engine.url, connect_args={"application_name": "rally web"})
     page = []
 
@@ -168,6 +168,7 @@ def test_sessions_of_the_application_are_let_be(guarded):
         page.append(application.connect())
         page[0].execute(sa.text("update leagues set league_name = 'Edited'"))
 
+    monkeypatch.setattr(command, "SESSIONS_END_S", 1)
     editing = threading.Timer(1, edit)
     editing.start()
     ended = guarded.python("import time; time.sleep(2.5)")

@@ -56,8 +56,10 @@ _WRITING = sa.text(
     select a.pid, coalesce(nullif(a.application_name, ''), 'an unnamed application') as name
     from pg_stat_activity as a
     where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()
-      and a.backend_start >= to_timestamp(:since) and a.backend_xid is not null
-      and a.application_name not like 'rally-etl%'
+      and a.backend_start >= to_timestamp(:since) and a.application_name not like 'rally-etl%'
+      and (a.backend_xid is not null or exists (
+          select from pg_locks as l
+          where l.pid = a.pid and l.locktype = 'relation' and l.mode <> 'AccessShareLock'))
     order by 1
     """
 )
@@ -315,7 +317,7 @@ def _now(engine: sa.Engine) -> float:
 
 def _still_writing(engine: sa.Engine, since: float) -> tuple[str, ...]:
     """Sessions under another name, begun since, that write; given a moment to end as those of dead clients do."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + SESSIONS_END_S
     while True:
         with engine.connect() as connection:
             found = connection.execute(_WRITING, {"since": since}).all()
