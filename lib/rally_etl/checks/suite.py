@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 import sqlalchemy as sa
@@ -38,6 +38,10 @@ Progress = Callable[[CheckResult, int, int], None]
 """Called with each result, how many are done, and how many there will be."""
 
 _LIVE = "live"
+_NO_WORSE = sa.text(
+    "select check_name, cast(threshold as bigint) from etl.check_results"
+    " where run_id = :run_id and league = :league and severity = 'error' and outcome = 'warned'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,16 @@ class RunFacts:
     run_id: str
     as_of: dt.date
     leagues: tuple[str, ...]
+    is_import: bool = True
 
 
 def run_checks(
     engine: sa.Engine, settings: Settings, run_id: str, progress: Progress | None = None
 ) -> list[CheckResult]:
     """Run every check for every league of the run on its candidate, and keep the results in the ledger.
+
+    A run without a scrape mends what it can: a check that fails in live already, on as many rows or more, is a warning
+    there. An import stays measured by the check itself.
 
     Raises:
         UsageError: the run is unknown, or a check file is not as it should be.
@@ -65,6 +73,8 @@ def run_checks(
         constraints = candidate_constraints(connection, plan, run_id)
     tasks = _file_tasks(checks, league_ids, facts) + _constraint_tasks(constraints, list(facts.leagues))
     results = _run_all(engine, settings, (candidate, "public"), tasks, progress)
+    if not facts.is_import:
+        results = _compared_with_live(engine, settings, results, checks, league_ids, facts)
     write_results(engine, run_id, results)
     return results
 
@@ -97,16 +107,23 @@ def blocking_failures(
     league: str,
     run_id: str,
     as_of: dt.date,
+    tolerated: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Names of the `error` checks that fail, or cannot run, on what *connection* sees; for use inside a publish.
 
     Args:
         connection: an open transaction whose ``search_path`` begins with the schema to check; it stays usable.
+        tolerated: check -> failing rows that were there before.
     """
     facts = RunFacts(run_id, as_of, (league,))
     wanted = [check for check in checks if check.severity == "error" and check.is_for(league)]
     results = (run_check(connection, check, league_id, league=league, facts=facts) for check in wanted)
-    return [result.check for result in results if result.blocks]
+    before = tolerated or {}
+    return [
+        result.check
+        for result in results
+        if result.blocks and (result.failing_rows is None or result.failing_rows > before.get(result.check, 0))
+    ]
 
 
 def audit(connection: sa.Connection, settings: Settings, run_id: str, league: str) -> list[str]:
@@ -115,7 +132,11 @@ def audit(connection: sa.Connection, settings: Settings, run_id: str, league: st
     _set_local(connection, PARAMETERS | {"search_path": "public"})
     league_id = find_league_ids(connection, settings, [league])[league]
     checks = read_checks(settings.params_dir)
-    return blocking_failures(connection, checks, league_id, league=league, run_id=run_id, as_of=facts.as_of)
+    told = {"league": league, "run_id": run_id}
+    tolerated = {} if facts.is_import else dict(connection.execute(_NO_WORSE, told).all())
+    return blocking_failures(
+        connection, checks, league_id, league=league, run_id=run_id, as_of=facts.as_of, tolerated=tolerated
+    )
 
 
 def run_check(
@@ -172,11 +193,42 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
     Raises:
         UsageError: there is no such run.
     """
-    as_of = connection.scalar(sa.text("select as_of from etl.runs where run_id = :run_id"), {"run_id": run_id})
-    if as_of is None:
+    sql = "select as_of, operation is null as is_import from etl.runs where run_id = :run_id"
+    run = connection.execute(sa.text(sql), {"run_id": run_id}).first()
+    if run is None:
         raise UsageError(f"the ledger has no run {run_id}; nothing was read\nhint: `rally-etl runs` lists them")
     sql = "select league from etl.run_leagues where run_id = :run_id order by league"
-    return RunFacts(run_id, as_of, tuple(connection.scalars(sa.text(sql), {"run_id": run_id})))
+    leagues = tuple(connection.scalars(sa.text(sql), {"run_id": run_id}))
+    return RunFacts(run_id, run.as_of, leagues, run.is_import)
+
+
+def _compared_with_live(
+    engine: sa.Engine,
+    settings: Settings,
+    results: list[CheckResult],
+    checks: Iterable[Check],
+    league_ids: dict[str, int | None],
+    facts: RunFacts,
+) -> list[CheckResult]:
+    """The results with those as warnings that live fails on as many rows or more."""
+    failed = {(result.check, result.league) for result in results if result.outcome == "failed"}
+    again = [
+        task
+        for check in checks
+        for league in facts.leagues
+        if (check.name, league) in failed
+        for task in _file_tasks([check], {league: league_ids[league]}, facts)
+    ]
+    in_live = {
+        (result.check, result.league): result.failing_rows or 0
+        for result in _run_all(engine, settings, ("public",), again, None)
+    }
+    return [
+        replace(result, outcome="warned", threshold=in_live[result.check, result.league])
+        if result.outcome == "failed" and in_live.get((result.check, result.league), -1) >= (result.failing_rows or 0)
+        else result
+        for result in results
+    ]
 
 
 def find_league_ids(connection: sa.Connection, settings: Settings, leagues: Iterable[str]) -> dict[str, int | None]:
