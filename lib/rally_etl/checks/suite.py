@@ -38,6 +38,9 @@ Progress = Callable[[CheckResult, int, int], None]
 """Called with each result, how many are done, and how many there will be."""
 
 _LIVE = "live"
+OF_CONSTRAINTS = "constraint/"
+"""How the names of checks begin that ask for what the live tables' own constraints demand."""
+
 _NO_WORSE = sa.text(
     "select check_name, cast(threshold as bigint) from etl.check_results"
     " where run_id = :run_id and league = :league and severity = 'error' and outcome = 'warned'"
@@ -46,12 +49,13 @@ _NO_WORSE = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the binds of the checks stand for in one run."""
+    """What the binds of the checks stand for in one run. ``is_way_back``: it undoes a run without a scrape."""
 
     run_id: str
     as_of: dt.date
     leagues: tuple[str, ...]
     is_import: bool = True
+    is_way_back: bool = False
 
 
 def run_checks(
@@ -60,7 +64,8 @@ def run_checks(
     """Run every check for every league of the run on its candidate, and keep the results in the ledger.
 
     A run without a scrape mends what it can: a check that fails in live already, on as many rows or more, is a warning
-    there. An import stays measured by the check itself.
+    there. The undo of such a run brings back what it had mended: what fails then is a warning, but for what the
+    database's own constraints demand. An import, and its undo, stay measured by the check itself.
 
     Raises:
         UsageError: the run is unknown, or a check file is not as it should be.
@@ -193,13 +198,17 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
     Raises:
         UsageError: there is no such run.
     """
-    sql = "select as_of, operation is null as is_import from etl.runs where run_id = :run_id"
+    sql = (
+        "select r.as_of, r.operation is null as is_import, r.operation ->> 'kind' = 'undo' and exists (select from"
+        " etl.runs as u where u.run_id = r.operation ->> 'run' and u.operation is not null) as is_way_back"
+        " from etl.runs as r where r.run_id = :run_id"
+    )
     run = connection.execute(sa.text(sql), {"run_id": run_id}).first()
     if run is None:
         raise UsageError(f"the ledger has no run {run_id}; nothing was read\nhint: `rally-etl runs` lists them")
     sql = "select league from etl.run_leagues where run_id = :run_id order by league"
     leagues = tuple(connection.scalars(sa.text(sql), {"run_id": run_id}))
-    return RunFacts(run_id, run.as_of, leagues, run.is_import)
+    return RunFacts(run_id, run.as_of, leagues, run.is_import, bool(run.is_way_back))
 
 
 def _compared_with_live(
@@ -210,7 +219,14 @@ def _compared_with_live(
     league_ids: dict[str, int | None],
     facts: RunFacts,
 ) -> list[CheckResult]:
-    """The results with those as warnings that live fails on as many rows or more."""
+    """The results with those as warnings that live fails on as many rows or more, or that a way back brings back."""
+    if facts.is_way_back:
+        return [
+            replace(result, outcome="warned", threshold=result.failing_rows or 0)
+            if result.outcome == "failed" and not result.check.startswith(OF_CONSTRAINTS)
+            else result
+            for result in results
+        ]
     failed = {(result.check, result.league) for result in results if result.outcome == "failed"}
     again = [
         task
