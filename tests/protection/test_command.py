@@ -160,7 +160,7 @@ def test_process_in_the_background_ends_with_the_command(guarded, tmp_path):
 
 
 def test_sessions_of_the_application_are_let_be(guarded, monkeypatch):
-    """Whoever else writes meanwhile, as the same user too, goes on; where it does so after the command, that is told."""
+    """Whoever writes meanwhile, as the same user too, goes on; if it does so after the command, that is told."""
     application = sa.create_engine(guarded.engine.url, connect_args={"application_name": "rally web"})
     page = []
 
