@@ -8,10 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from rally_etl.database.engine import read_only
+from rally_etl.database.references import read_reference_params
 from rally_etl.errors import UsageError
 from rally_etl.protection.finding import count_gone, find_orphans
+from rally_etl.protection.memory import note_users
 from rally_etl.protection.orphans import Orphan
+from rally_etl.sample.attachments import attach
+from rally_etl.sample.season import write
 from rally_etl.settings import Settings
+from scrapes import Import
 
 APTA, NSTF = 1, 2
 ROWS = {
@@ -500,3 +505,29 @@ def test_other_shapes_of_the_database_are_searched(live, settings, statements):
     break_it(live, *statements)
 
     assert [] == found(live, settings)
+
+
+def test_person_of_match_lines_is_found_once(live, settings):
+    """One finding per person, however many lines; an id that a scraper made up was never anybody's."""
+    break_it(
+        live,
+        "update match_scores set home_player_1_id = 'nndz-Zoe', away_player_1_id = 'nndz-FALLBACK_ABC'",
+        "insert into match_scores (id, league_id, away_player_2_id) values (9, 1, 'nndz-Zoe')",
+    )
+
+    (orphan,) = found(live, settings, "dangling")
+
+    assert ("1", "home_player_1_id", "nndz-Zoe") == (orphan.row, orphan.column, orphan.was)
+    assert "plays in 2 match lines" in orphan.told
+
+
+def test_sample_season_has_no_orphans(engine, settings, tmp_path):
+    """Three weeks of the sample season with users of every kind: whatever a run does, nobody loses anything by it."""
+    importing = Import(engine, settings)
+    params = read_reference_params(settings.params_dir / "references.yaml")
+    for week in write(tmp_path / "season"):
+        importing.load(week)
+        attach(engine, users_per_team=2)
+        with engine.begin() as connection:
+            note_users(connection, params)
+        assert [] == [each for each in found(engine, settings) if each.kind not in ("unlinked", "unspoken")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from rally_etl.errors import UsageError
 from rally_etl.protection.finding import gone
 from rally_etl.protection.finding.doubled import find_doubled
 from rally_etl.protection.finding.ground import Ground
-from rally_etl.protection.finding.imported import find_mislinked, find_unlinked
+from rally_etl.protection.finding.imported import find_mislinked, find_unknown_people, find_unlinked
 from rally_etl.protection.finding.moved import find_moved
 from rally_etl.protection.finding.pointing import find_dangling, find_emptied
 from rally_etl.protection.finding.teams import find_unpaired, find_unspoken
@@ -21,8 +22,16 @@ __all__ = ["count_gone", "find_orphans"]
 
 Finder = Callable[[Ground], Iterator[Orphan]]
 
+
+def _find_dangling(ground: Ground) -> Iterator[Orphan]:
+    """Rows of users and of imports; of the persons of match lines, one finding each."""
+    by_row = [each for each in ground.imported if each.target_column == "id"]
+    yield from find_dangling(ground, (*ground.references, *by_row))
+    yield from find_unknown_people(ground)
+
+
 _FINDERS: dict[str, Finder] = {
-    "dangling": lambda ground: find_dangling(ground, (*ground.references, *ground.imported)),
+    "dangling": _find_dangling,
     "emptied": find_emptied,
     "moved": find_moved,
     "gone": gone.find_gone,
@@ -57,11 +66,25 @@ def find_orphans(
         raise UsageError(
             f"{unknown[0]} is no kind of orphan; nothing was looked for\nhint: the kinds are {', '.join(KINDS)}"
         )
-    ground = Ground.read(connection, settings)
-    found = [orphan for kind in _FINDERS if kinds is None or kind in kinds for orphan in _FINDERS[kind](ground)]
+    with _room(connection):
+        ground = Ground.read(connection, settings)
+        found = [orphan for kind in _FINDERS if kinds is None or kind in kinds for orphan in _FINDERS[kind](ground)]
     if leagues is not None:
         found = [each for each in found if each.league in leagues or each.league == "*"]
     return sorted(found, key=_place)
+
+
+@contextmanager
+def _room(connection: sa.Connection) -> Iterator[None]:
+    """Within it, joins with all rows of users happen in memory, and no statement waits for a compiler."""
+    wanted = {"work_mem": "128MB", "jit": "off"}
+    setting = sa.text("select set_config(:name, :value, true)")
+    before = {name: connection.scalar(sa.text("select current_setting(:name)"), {"name": name}) for name in wanted}
+    for name, value in wanted.items():
+        connection.execute(setting, {"name": name, "value": value})
+    yield
+    for name, value in before.items():
+        connection.execute(setting, {"name": name, "value": value})
 
 
 def count_gone(connection: sa.Connection, settings: Settings) -> dict[str, int]:

@@ -132,8 +132,9 @@ def _read(ground: Ground, name: str, owners: Mapping[str, str]) -> _Table:
         "home_team_id" if name == "schedule" else "team_id",
     )
     table = _Table(name, team=team)
-    live = "false"
+    live, gone = "false", ""
     if name in ground.tables:
+        gone = " and m.gone_at is not null" if ground.is_as_noted(name) else ""
         rows = f" where {ground.params.practice_rows}" if name == "schedule" else ""
         source = f"(select * from {quote('public', name)}{rows})"
         live = f"exists (select from {source} as u where {ground.key(name, 'u')} = m.row_key)"
@@ -152,7 +153,7 @@ def _read(ground: Ground, name: str, owners: Mapping[str, str]) -> _Table:
                 f" m.image ->> {ground.text(team)} as team, m.image ->> 'league_id' as league_id,"
                 f" m.image ->> 'player_name' as person, m.image -> '_names' as names"
                 f"{''.join(', ' + each for each in taken)}"
-                f" from etl.user_rows as m where m.table_name = :name and not {live} order by 1"
+                f" from etl.user_rows as m where m.table_name = :name{gone} and not {live} order by 1"
             ),
             {"name": name},
         )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
+from rally_etl.measures import counted
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.knowledge import ONE, club_of
 from rally_etl.protection.finding.wording import called
 from rally_etl.protection.orphans import Orphan
+from rally_etl.records.values import person_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,43 @@ TEXTS = (
     _Text("series_stats", "team", "team_id", "teams", "team_name"),
     _Text("series_stats", "series", "series_id", "series", "name"),
 )
+
+
+def find_unknown_people(ground: Ground) -> Iterator[Orphan]:
+    """Persons who play in match lines and are nobody's player; one per person: `row` and `column` are their first seat.
+
+    Ids that a scraper has made up are left out: they never were anybody's.
+    """
+    seats = [each for each in ground.imported if each.table == "match_scores" and each.target == "players"]
+    if not seats or not ground.has("match_scores", "id", "league_id"):
+        return
+    values = ", ".join(f"('{each.column}', u.{quote(each.column)})" for each in seats)
+    rows = ground.connection.execute(
+        sa.text(
+            "select x.person, u.league_id, count(*) as row_count, min(u.id) as first,"
+            " (array_agg(x.seat order by u.id, x.seat))[1] as seat from public.match_scores as u"
+            f" cross join lateral (values {values}) as x(seat, person) where btrim(x.person) <> ''"
+            " and not exists (select from public.players as p where p.tenniscores_player_id = x.person)"
+            " group by 1, 2 order by 1, 2"
+        )
+    )
+    for row in rows:
+        key = ground.league(row.league_id) or "*"
+        league = ground.names.get(key)
+        if league.is_made_up(person_key(row.person, tuple(league.id_prefixes))):
+            continue
+        yield Orphan(
+            kind="dangling",
+            table="match_scores",
+            row=str(row.first),
+            column=row.seat,
+            target="players",
+            was=row.person,
+            had=row.person,
+            league=key,
+            told=f"player {row.person} plays in {counted(row.row_count, 'match line')}, first in {row.first},"
+            " and is nobody's player",
+        )
 
 
 def find_unlinked(ground: Ground) -> Iterator[Orphan]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -17,10 +18,19 @@ from rally_etl.protection.identity import name_sql
 from rally_etl.protection.orphans import Orphan
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What memory has of rows of one reference, and what these say; one per combination."""
+
+    value: str
+    had: str
+    name: str
+
+
 def find_moved(ground: Ground) -> Iterator[Orphan]:
     """Every row that points at another thing once, by the surest sign of it."""
     seen: set[tuple[str, str, str]] = set()
-    for finder in (_find_repointed, _find_renamed, find_turned, find_misplaced_practices, find_misnamed_players):
+    for finder in (_find_by_memory, find_turned, find_misplaced_practices, find_misnamed_players):
         for each in finder(ground):
             place = (each.table, each.row, each.column)
             if place not in seen:
@@ -28,112 +38,128 @@ def find_moved(ground: Ground) -> Iterator[Orphan]:
                 yield each
 
 
-def _find_repointed(ground: Ground) -> Iterator[Orphan]:
-    """References that the application never writes again, with another value than the memory has.
+def _find_by_memory(ground: Ground) -> Iterator[Orphan]:
+    """Rows that say something else than memory has, or the same while it stands for another thing.
 
-    What a published run of ours writes is in the memory at once, so another value is somebody else's work.
+    What a published run of ours writes is in the memory at once, under the names that it gives, so a difference is
+    somebody else's work. People choose some references anew; only of those that they never write again another value
+    counts.
     """
-    for each in ground.references:
-        if not (ground.has_memory and each.is_fixed):
-            continue
-        column = ground.text(each.column)
-        rows = read_broken(
-            ground,
-            each,
-            f"from {ground.rows(each)} as u join etl.user_rows as r on r.table_name = {ground.text(each.table)}"
-            f" and r.row_key = {ground.key(each.table, 'u')}"
-            f" and r.image ->> {column} <> cast(u.{quote(each.column)} as text)"
-            f" where r.image -> '_names' ->> {column} is not null and exists ({ground.target_of(each, 'u')})",
-            beside={"found_now": _name_now(ground, each)},
-        )
-        is_id = each.target_column == "id"
-        known = Knowledge.read(ground, each.target, (remembered(row, each.column) for row in rows) if is_id else ())
-        for row in rows:
-            had = remembered(row, each.column)
-            was = known.of(had, remembered_name(row, each.column))
-            one = ONE[each.target]
-            told = (
-                f"{what_of(each, row)} points at {one} {row.was}, which is {row.found_now},"
-                f" and pointed at {one} {had}{was.told()}"
-            )
-            yield orphan(ground, each, "moved", row, was, had=had, told=told)
+    if not ground.has_memory:
+        return
+    names: dict[tuple[str, str], dict[str, sa.Row]] = {}
+    for table in sorted({each.table for each in ground.references}):
+        references = [each for each in ground.references if each.table == table]
+        noted, repointed = _noted(ground, references), _repointed(ground, references)
+        for each in references:
+            target = (each.target, each.target_column)
+            if target not in names and (noted[each] or repointed[each]):
+                names[target] = _names(ground, each)
+            now = names.get(target, {})
+            wrong = [one for one in repointed[each] if one.value in now]
+            wrong += [one for one in noted[each] if one.had in now and _is_other(ground, each, one.name, now[one.had])]
+            yield from _moved(ground, each, wrong, now)
 
 
-def _find_renamed(ground: Ground) -> Iterator[Orphan]:
-    """References whose id stands for another thing than the memory names.
-
-    A name that a published run has changed is in the memory under its new name; a difference of spelling is none.
-    """
-    for each in ground.references:
-        if not ground.has_memory:
-            continue
-        pairs = [
-            row for row in ground.connection.execute(sa.text(_renamed(ground, each))) if _is_other(ground, each, row)
-        ]
-        if not pairs:
-            continue
-        column = ground.text(each.column)
-        value = f"cast(u.{quote(each.column)} as text)"
-        rows = read_broken(
-            ground,
-            each,
-            f"from {ground.rows(each)} as u join etl.user_rows as r on r.table_name = {ground.text(each.table)}"
-            f" and r.row_key = {ground.key(each.table, 'u')} and r.image ->> {column} = {value}"
-            " join unnest(cast(:values as text[]), cast(:befores as text[]), cast(:afters as text[]))"
-            f" as x(value, before, after) on x.value = {value} and x.before = r.image -> '_names' ->> {column}",
-            {
-                "values": [row.value for row in pairs],
-                "befores": [row.before for row in pairs],
-                "afters": [row.afters[0] for row in pairs],
-            },
-            beside={"found_now": "x.after"},
-        )
-        known = Knowledge.read(ground, each.target, (row.was for row in rows) if each.target_column == "id" else ())
-        for row in rows:
-            was = known.of(row.was, remembered_name(row, each.column))
-            told = f"{what_of(each, row)} points at {ONE[each.target]} {row.was}{was.told()} and is {row.found_now} now"
-            yield orphan(ground, each, "moved", row, was, had=row.was, told=told)
+def _noted(ground: Ground, references: list[Reference]) -> dict[Reference, list[_Said]]:
+    """Values and names that memory has of the rows of one table: what rows say that nobody has changed since."""
+    values = ", ".join(
+        f"({place}, u.image ->> {text}, u.image -> '_names' ->> {text})"
+        for place, text in enumerate(ground.text(each.column) for each in references)
+    )
+    rows = ground.connection.execute(
+        sa.text(
+            "select v.place, v.had as value, v.had, v.name from etl.user_rows as u"
+            f" cross join lateral (values {values}) as v(place, had, name)"
+            " where u.table_name = :table and u.gone_at is null and v.had is not null and v.name is not null"
+            " group by 1, 2, 3, 4"
+        ),
+        {"table": references[0].table},
+    )
+    return _by_reference(references, rows)
 
 
-def _renamed(ground: Ground, reference: Reference) -> str:
-    """SQL of values of a reference whose present names (a person may have several) lack the remembered one."""
-    column = quote(reference.column)
-    name = f"r.image -> '_names' ->> {ground.text(reference.column)}"
-    key = f"cast(t.{quote(reference.target_column)} as text)"
+def _repointed(ground: Ground, references: list[Reference]) -> dict[Reference, list[_Said]]:
+    """Values of references that are never written again, where they are others than those in memory."""
+    table, fixed = references[0].table, [each for each in references if each.is_fixed]
+    if not fixed or ground.is_as_noted(table):
+        return _by_reference(references, ())
+    values = ", ".join(
+        f"({references.index(each)}, cast(u.{quote(each.column)} as text), r.image ->> {text},"
+        f" r.image -> '_names' ->> {text})"
+        for each, text in ((each, ground.text(each.column)) for each in fixed)
+    )
+    rows = ground.connection.execute(
+        sa.text(
+            f"select v.place, v.value, v.had, v.name from {ground.rows(references[0])} as u"
+            f" join etl.user_rows as r on r.table_name = :table and r.row_key = {ground.key(table, 'u')}"
+            f" cross join lateral (values {values}) as v(place, value, had, name)"
+            " where v.value <> v.had and v.name is not null group by 1, 2, 3, 4"
+        ),
+        {"table": table},
+    )
+    return _by_reference(references, rows)
+
+
+def _by_reference(references: list[Reference], rows: Iterable[sa.Row]) -> dict[Reference, list[_Said]]:
+    found: dict[Reference, list[_Said]] = {each: [] for each in references}
+    for row in rows:
+        found[references[row.place]].append(_Said(row.value, row.had, row.name))
+    return found
+
+
+def _names(ground: Ground, reference: Reference) -> dict[str, sa.Row]:
+    """Value of a reference -> names that it stands for now (a person may have several) and their league."""
     league = "null::integer"
     if reference.target == "leagues":
         league = "t.id"
     elif ground.has(reference.target, "league_id"):
         league = "t.league_id"
-    return f"""
-        with noted as (
-            select cast(u.{column} as text) as value, {name} as before, count(*) as row_count
-            from {ground.rows(reference)} as u
-            join etl.user_rows as r
-                on r.table_name = {ground.text(reference.table)} and r.row_key = {ground.key(reference.table, "u")}
-            where r.image ->> {ground.text(reference.column)} = cast(u.{column} as text) and {name} is not null
-            group by 1, 2
-        ),
-        named as (
-            select {key} as value, array_agg({name_sql("t", reference.target, ground.params)} order by t.id) as afters,
-                   min({league}) as league_id
-            from {quote("public", reference.target)} as t
-            group by 1
+    rows = ground.connection.execute(
+        sa.text(
+            f"select cast(t.{quote(reference.target_column)} as text) as value, min({league}) as league_id,"
+            f" array_agg({name_sql('t', reference.target, ground.params)} order by t.id) as names"
+            f" from {quote('public', reference.target)} as t group by 1"
         )
-        select n.value, n.before, d.afters, d.league_id
-        from noted as n join named as d on d.value = n.value
-        where n.before <> all (d.afters)
-        """
-
-
-def _is_other(ground: Ground, reference: Reference, row: sa.Row) -> bool:
-    league = ground.league(row.league_id)
-    return not any(is_one_thing(ground, reference.target, league, row.before, after) for after in row.afters)
-
-
-def _name_now(ground: Ground, reference: Reference) -> str:
-    """SQL of the name of what the row under `u` points at."""
-    return (
-        f"(select min({name_sql('t', reference.target, ground.params)}) from {quote('public', reference.target)} as t"
-        f" where {ground.points(reference, 'u', 't')})"
     )
+    return {row.value: row for row in rows}
+
+
+def _moved(ground: Ground, reference: Reference, said: list[_Said], now: dict[str, sa.Row]) -> Iterator[Orphan]:
+    """The rows that say this."""
+    if not said:
+        return
+    column = ground.text(reference.column)
+    value = f"cast(u.{quote(reference.column)} as text)"
+    rows = read_broken(
+        ground,
+        reference,
+        f"from {ground.rows(reference)} as u join etl.user_rows as r on r.table_name = {ground.text(reference.table)}"
+        f" and r.row_key = {ground.key(reference.table, 'u')}"
+        " join unnest(cast(:values as text[]), cast(:hads as text[]), cast(:names as text[])) as x(value, had, name)"
+        f" on x.value = {value} and x.had = r.image ->> {column} and x.name = r.image -> '_names' ->> {column}",
+        {
+            "values": [one.value for one in said],
+            "hads": [one.had for one in said],
+            "names": [one.name for one in said],
+        },
+    )
+    is_id = reference.target_column == "id"
+    known = Knowledge.read(ground, reference.target, (one.had for one in said) if is_id else ())
+    one = ONE[reference.target]
+    for row in rows:
+        had, name = remembered(row, reference.column), now[row.was].names[0]
+        was = known.of(had, remembered_name(row, reference.column))
+        points = f"{what_of(reference, row)} points at {one} {row.was}"
+        told = f"{points}{was.told()} and is {name} now"
+        if had != row.was:
+            told = f"{points}, which is {name}, and pointed at {one} {had}{was.told()}"
+        yield orphan(ground, reference, "moved", row, was, had=had, told=told)
+
+
+def _is_other(ground: Ground, reference: Reference, before: str, now: sa.Row) -> bool:
+    """Whether none of the names that a value stands for now is the one that memory has."""
+    if before in now.names:
+        return False
+    league = ground.league(now.league_id)
+    return not any(is_one_thing(ground, reference.target, league, before, after) for after in now.names)

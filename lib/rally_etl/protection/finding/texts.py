@@ -64,8 +64,6 @@ def find_misnamed_players(ground: Ground) -> Iterator[Orphan]:
             with said as (
                 select distinct u.player_name, u.player_id{", u.series_id" if in_series != "true" else ""}
                 from public.player_availability as u
-                join public.players as p on p.id = u.player_id
-                where {_spelled("u.player_name")} <> {_spelled("concat_ws(' ', p.first_name, p.last_name)")}
             )
             select u.player_name as text, u.player_id as id, concat_ws(' ', p.first_name, p.last_name) as name,
                    bool_or(exists (select from public.players as o where o.id <> p.id
@@ -73,6 +71,8 @@ def find_misnamed_players(ground: Ground) -> Iterator[Orphan]:
                            and {_spelled("concat_ws(' ', o.first_name, o.last_name)")} = {_spelled("u.player_name")}))
                    as is_anothers
             from said as u join public.players as p on p.id = u.player_id
+            where u.player_name <> concat_ws(' ', p.first_name, p.last_name)
+              and {_spelled("u.player_name")} <> {_spelled("concat_ws(' ', p.first_name, p.last_name)")}
             group by 1, 2, 3
             """
         )
