@@ -312,6 +312,7 @@ _METHODS = {
 
 
 def _altered(found: list[TableDifference]) -> str:
+    found = sorted(found, key=lambda each: (each.state != "missing", each.table))
     told = [
         f"{each.table} is gone" if each.state == "missing" else f"{each.table} ({'; '.join(each.structure)})"
         for each in found

@@ -16,9 +16,11 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY, MakeDatabase, project
-from rally_etl import guarding, leftovers
+from rally_etl import guarding, leftovers, planning, runs
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
+from rally_etl.operations import KINDS
+from rally_etl.protection import integration_measures
 from rally_etl.sample import season
 from rally_etl.sample.users import users
 from rally_etl.settings import Settings
@@ -123,6 +125,35 @@ def live(make_database: MakeDatabase, season_database: str, tmp_path: Path) -> I
         engine.dispose()
 
 
+def without_notebooks(engine, settings, run_id, dry_run, tell, concluding):
+    """A run's plan, its evidence about rows of users, and its publish, in a second."""
+    planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    measures = integration_measures(engine, settings, run_id)
+    wrong = {
+        league: [f"{name}: {each['detail']}" for name, each in found.items() if each["value"]]
+        for league, found in measures.items()
+    }
+    decision = "NO-GO" if any(wrong.values()) else "GO"
+    outcomes = {
+        league: runs.Outcome(decision, [runs.no_go("integration", "integration", text) for text in texts])
+        for league, texts in wrong.items()
+    }
+    if decision == "GO" and not dry_run:
+        planning.publish(engine, run_id, outcomes)
+        assert [] == planning.verify(engine, run_id, outcomes)
+        for outcome in outcomes.values():
+            outcome.is_published = True
+    concluding(outcomes)
+    return runs.finish(engine, settings, run_id, outcomes, dry_run)
+
+
+@pytest.fixture
+def quick(live: Season, monkeypatch: pytest.MonkeyPatch) -> Season:
+    """The same without notebooks, checks and gate."""
+    monkeypatch.setattr(runs, "go_through", without_notebooks)
+    return live
+
+
 def is_back(live: Season, before: dict[str, str], document: dict[str, Any]) -> None:
     """Every row is as it was, the run says NO-GO, and nothing is left behind."""
     assert before == fingerprint(live.engine)
@@ -144,14 +175,14 @@ def test_importer_that_makes_everything_anew_leaves_the_ids_that_users_know(live
     assert live.scalar(LEDGER_SCHEMAS) is None
 
 
-def test_few_new_ids_are_followed_or_taken_back_whichever_changes_less(live):
+def test_few_new_ids_are_followed_or_taken_back_whichever_changes_less(quick):
     """Nearly all ids are preserved: which way is taken is said with both counts; rows of users say what they said."""
-    before = live.pointing(with_ids=False)
-    document = live.guard("--few")
+    before = quick.pointing(with_ids=False)
+    document = quick.guard("--few")
 
     assert document["decision"] == "GO", document["leagues"]
     assert document["guard"]["preserved"] == document["guard"]["entities"] - 3
-    assert before == live.pointing(with_ids=False)
+    assert before == quick.pointing(with_ids=False)
     assert "references of users would get new ids" in document["guard"]["why"]
 
 
@@ -195,15 +226,15 @@ def test_rows_of_users_follow_a_team_under_its_new_id(live):
 
 
 @pytest.mark.parametrize("options", [("--per-row",), ("--reset-ids",), ("--delete-users-rows", "--edit-clubs")])
-def test_no_row_is_lost_however_the_importer_does_it(live, options):
+def test_no_row_is_lost_however_the_importer_does_it(quick, options):
     """Row by row, with ids that something else had, or with users' rows deleted: all is as it was."""
-    before = live.pointing(with_ids=True)
-    rows = fingerprint(live.engine)
-    document = live.guard(*options)
+    before = quick.pointing(with_ids=True)
+    rows = fingerprint(quick.engine)
+    document = quick.guard(*options)
 
     assert document["decision"] == "GO", document["leagues"]
-    assert before == live.pointing(with_ids=True)
-    assert rows == fingerprint(live.engine)
+    assert before == quick.pointing(with_ids=True)
+    assert rows == fingerprint(quick.engine)
 
 
 @pytest.mark.parametrize(
@@ -235,25 +266,25 @@ def test_importer_that_breaks_a_rule_is_undone(live):
     assert any(reason["stage"] == "validation" for one in document["leagues"].values() for reason in one["reasons"])
 
 
-def test_importer_that_changes_nothing_is_go(live):
+def test_importer_that_changes_nothing_is_go(quick):
     """Nothing to take over: GO, and nothing was planned."""
-    before = fingerprint(live.engine)
-    document = live.guard(command=(sys.executable, "-c", "print('nothing to do')"))
+    before = fingerprint(quick.engine)
+    document = quick.guard(command=(sys.executable, "-c", "print('nothing to do')"))
 
     assert (document["decision"], document["guard"]["method"]) == ("GO", "nothing")
-    assert before == fingerprint(live.engine)
-    assert "nothing to do" in (live.settings.reports_dir / document["run_id"] / "logs/command.log").read_text()
+    assert before == fingerprint(quick.engine)
+    assert "nothing to do" in (quick.settings.reports_dir / document["run_id"] / "logs/command.log").read_text()
 
 
 @pytest.mark.parametrize("options", [(), ("--few",)])
-def test_rehearsal_always_goes_back(live, options):
+def test_rehearsal_always_goes_back(quick, options):
     """A dry run says what would be kept, and keeps nothing."""
-    before = fingerprint(live.engine)
-    document = live.guard(*options, dry_run=True)
+    before = fingerprint(quick.engine)
+    document = quick.guard(*options, dry_run=True)
 
     assert document["decision"] == "GO" and document["dry_run"]
-    assert before == fingerprint(live.engine)
-    assert live.scalar(LEDGER_SCHEMAS) is None
+    assert before == fingerprint(quick.engine)
+    assert quick.scalar(LEDGER_SCHEMAS) is None
 
 
 def test_guard_that_was_killed_is_put_back_by_the_next_start(live):

@@ -81,7 +81,7 @@ def leagues_of(connection: sa.Connection, operation: Mapping[str, Any]) -> list[
     """Keys of the leagues that the undone run published.
 
     Raises:
-        UsageError: there is no such run, or it has published nothing.
+        UsageError: there is no such run, it has published nothing, or it follows what a guarded command did itself.
     """
     run_id = operation["run"]
     rows = connection.execute(
@@ -91,6 +91,12 @@ def leagues_of(connection: sa.Connection, operation: Mapping[str, Any]) -> list[
         raise UsageError(f"there is no run {run_id!r}; nothing was planned\nhint: `rally-etl runs` lists them")
     if not (published := [row.league for row in rows if row.published_at]):
         raise UsageError(f"run {run_id} has published nothing; nothing was planned\nhint: there is nothing to undo")
+    guarded = sa.text("select command from etl.guards where run_id = :run and method = 'direct'")
+    if command := connection.scalar(guarded, {"run": run_id}):
+        raise UsageError(
+            f"run {run_id} gave users' rows the ids that a command had issued, whose own rows are no plan: {command};"
+            " nothing was planned\nhint: guard the command that brings the rows back, or restore a backup"
+        )
     return published
 
 
