@@ -530,4 +530,4 @@ def test_sample_season_has_no_orphans(engine, settings, tmp_path):
         attach(engine, users_per_team=2)
         with engine.begin() as connection:
             note_users(connection, params)
-        assert [] == [each for each in found(engine, settings) if each.kind not in ("unlinked", "unspoken")]
+        assert [] == found(engine, settings)
