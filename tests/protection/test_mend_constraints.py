@@ -15,6 +15,8 @@ from conftest import MakeDatabase, project
 from rally_etl import planning
 from rally_etl.checks import run_checks
 from rally_etl.database.engine import connect
+from rally_etl.errors import UsageError
+from rally_etl.identity.answers import accept
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
 from rally_etl.protection import ddl, find_constraints, integration_measures
@@ -268,6 +270,13 @@ def test_same_id_twice(live):
         in live.column("select candidates -> 0 ->> 'evidence' from etl.reviews")[0]
     )
 
+    right = live.column("select min(id) from match_scores where tenniscores_match_id = 'nndz-match0_Line1'")[0]
+    number = live.column("select number from etl.reviews")[0]
+    accept(live.engine, live.settings, number, "Ann Example", "seen on paper", right)
+    do(live)
+    assert [] == wrong(live)
+    assert [right] == live.column("select id from match_scores where tenniscores_match_id = 'nndz-match0_Line1'")
+
 
 def test_lines_that_differ_under_a_doubled_suffix(live):
     """A copy with another score is nobody's to delete."""
@@ -319,6 +328,10 @@ def test_player_with_two_accounts_is_asked_about(live):
     assert "since 2025-08-01, 1 row written" == review.candidates[0]["evidence"]
     assert {("missing", "user_player_associations"), ("violated", "user_player_associations")} == set(wrong(live))
 
+    with pytest.raises(UsageError, match=r"rows of users .*nothing was changed\nhint: "):
+        accept(live.engine, live.settings, review.number, "Ann Example", "she said so", 1)
+    live.load(small())
+    assert ["open"] == live.column("select state from etl.reviews")
     live.write("delete from user_player_associations where user_id = 1")
     do(live)
     assert [] == wrong(live)

@@ -27,9 +27,9 @@ def constraints(
     """Say what is missing or wrong in the constraints of the database, and rows that stand in the way.
 
     What is needed stands in params/constraints.yaml; names and order of columns do not matter. --repair is a run: rows
-    that are one with certainty become one, a person is asked about the others, what forbids what is true is dropped, and
-    what is missing is added after the publish. Rows of users are re-pointed, never folded. With --dry-run all of it is
-    planned and checked, and nothing is published, added or dropped.
+    that are one with certainty become one, a person is asked about the others, what forbids what is true is dropped,
+    and what is missing is added after the publish. Rows of users are re-pointed, never folded. With --dry-run all of it
+    is planned and checked, and nothing is published, added or dropped.
 
     Exit codes: 0 nothing of severity error is wrong (--repair: published), 3 something is (--repair: NO-GO, nothing was
     written), 4 held for approval, 1 failure, 2 wrong use, 5 another run holds the lock.
@@ -93,7 +93,7 @@ def lines_of(findings: Iterable[Finding]) -> Iterator[str]:
     empty = True
     for each in findings:
         empty = False
-        yield f"{each.severity:6}{each.kind:13}{each.table}: {each.told.removeprefix(f'{each.table}: ')}"
+        yield f"{each.severity:6}{each.kind:13}{each.told}"
         yield f"      why:    {each.why}"
         yield f"      repair: {each.mend}"
     if empty:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import read_catalog
+from rally_etl.database.catalog import IMPORTED, read_catalog
 from rally_etl.database.locks import run_lock
 from rally_etl.errors import UsageError
 from rally_etl.identity import wording
 from rally_etl.identity.aliases import EVERYWHERE, redirected_ids
-from rally_etl.identity.reviews import ORPHAN, Question, question_of
+from rally_etl.identity.reviews import DOUBLED, ORPHAN, Question, question_of
 from rally_etl.identity.spelling import team_spelling
 from rally_etl.naming import Clubs, League, load_clubs, load_leagues
 from rally_etl.records.values import person_key
@@ -69,6 +69,8 @@ def accept(
     with _deciding(engine, number, by, reason) as (connection, question):
         if question.review.kind == ORPHAN:
             return _decide(connection, question, "accepted", by, reason, _owner(connection, settings, question, target))
+        if question.review.kind == DOUBLED:
+            return _decide(connection, question, "accepted", by, reason, _right_row(question, target))
         scope = _Scope(connection, settings, question)
         if question.review.kind == "merge":
             raise _needs_merge(scope, target, by, reason)
@@ -77,6 +79,28 @@ def accept(
             raise _was_published(scope, own, found, by, reason)
         _write_alias(connection, question, found, by, reason)
         return _decide(connection, question, "accepted", by, reason, found)
+
+
+def _right_row(question: Question, given: str | int | None) -> _Live:
+    """The imported row that is right; the next `constraints --repair` deletes the others.
+
+    Raises:
+        UsageError: not one of the candidates, or rows that no run deletes; nothing was changed.
+    """
+    review = question.review
+    if review.entity != "row" or review.spelling.partition(":")[0] not in IMPORTED:
+        what = "which league stays" if review.entity == "league" else f"rows of users ({review.name})"
+        raise UsageError(
+            f"question {question.number} is about {what}, which no run decides; nothing was changed\n"
+            "hint: remove what is wrong in the application; the next `rally-etl constraints --repair` closes it"
+        )
+    found = next((each for each in review.candidates if str(each.id) == str(given)), None)
+    if found is None:
+        raise UsageError(
+            f"question {question.number} does not say which; nothing was changed\n"
+            f"hint: --as ID, candidates: {wording.candidates_in_words(review.candidates)}"
+        )
+    return _Live(0, str(found.id), found.name, "", True)
 
 
 def _owner(connection: sa.Connection, settings: Settings, question: Question, given: str | int | None) -> _Live:

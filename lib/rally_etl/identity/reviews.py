@@ -12,6 +12,9 @@ import sqlalchemy as sa
 ORPHAN = "orphan"
 """Kind of the questions about rows that have lost what they point at; runs of imports leave them alone."""
 
+DOUBLED = "doubled"
+"""Kind of the questions about rows that stand several times and do not say the same, and about a player's accounts."""
+
 WAITS = "waits for "
 """How the reason begins for which rows are held (``etl.held_rows``); the name of a review follows."""
 
@@ -38,7 +41,7 @@ class Review:
         entity: team, club, series or player; of an orphan also league, or row (the row itself).
         kind: ``ambiguous`` (several fit), ``contradiction`` (name and roster disagree), ``moved`` (another series),
             ``renamed``, ``similar``, ``unknown`` (nothing fits), ``merge`` (two live rows are one thing: the rows are
-            the candidates), ``orphan`` (what rows point at is lost).
+            the candidates), ``orphan`` (what rows point at is lost), ``doubled`` (rows that a key cannot hold).
         spelling: what it is filed under (identity.spelling); for players the person key.
         is_held: whether rows wait for the answer (else the name was taken as a new thing for now).
         told: of an orphan, which rows it is about and what is known of them.
@@ -136,7 +139,7 @@ def rejected_pairs(connection: sa.Connection, league: str, entity: str) -> set[t
             select r.spelling, c.candidate -> 'id' as id
             from etl.reviews as r cross join jsonb_array_elements(r.candidates) as c(candidate)
             where r.league = :league and r.entity = :entity and r.state = 'rejected'
-              and r.kind not in ('merge', 'orphan')
+              and r.kind not in ('merge', 'orphan', 'doubled')
               and not (r.kind = 'contradiction' and c.candidate ->> 'strategy' = 'exact')
               and not exists (
                   select from etl.reviews as a
@@ -155,7 +158,7 @@ def _settled(connection: sa.Connection, league: str) -> set[tuple]:
         sa.text(
             """
             select r.entity, r.kind, r.spelling, r.candidates from etl.reviews as r
-            where r.league = :league and r.kind <> 'orphan'
+            where r.league = :league and r.kind not in ('orphan', 'doubled')
               and (r.state = 'rejected' or r.state = 'accepted' and exists (
                 select from etl.aliases as a
                 where a.league in (r.league, '*') and a.entity = r.entity and a.spelling = r.spelling
@@ -205,6 +208,7 @@ _INSERT = sa.text(
 _CLOSE = sa.text(
     """
     update etl.reviews set state = 'obsolete', decided_at = clock_timestamp()
-    where state = 'open' and league = :league and entity = any(:entities) and last_run <> :run and kind <> 'orphan'
+    where state = 'open' and league = :league and entity = any(:entities) and last_run <> :run
+      and kind not in ('orphan', 'doubled')
     """
 )

@@ -26,6 +26,7 @@ _ASKED = {
     "unknown": "No {one} fits this name. Which one is it?",
     "merge": "Are these rows one {one}?",
     "orphan": "Which {one} do these rows belong to?",
+    "doubled": "Which of these is right?",
 }
 _KINDS = {
     "ambiguous": "several fit",
@@ -36,6 +37,7 @@ _KINDS = {
     "unknown": "nothing fits",
     "merge": "two rows, one thing",
     "orphan": "rows that lost what they belong to",
+    "doubled": "several rows, one key",
 }
 
 
@@ -82,7 +84,9 @@ def candidates_in_words(candidates: Iterable[Candidate]) -> str:
 def commands(number: int | str, review: Review) -> list[str]:
     """The commands that answer a question, ready to be copied but for who and why."""
     tail = "--by WHO --reason TEXT"
-    if review.kind == "merge":
+    if review.kind == "orphan" and review.entity == "row" and not review.candidates:
+        accepting = []
+    elif review.kind == "merge":
         into, *others = sorted(review.candidates, key=lambda found: str(found.id).zfill(12))
         accepting = merge_commands(review.entity, [found.id for found in others], into.id, tail)
         if review.entity == "player":  # persons, not rows: accepting tells which rows

@@ -179,14 +179,32 @@ def _plan_copies(work: _Work) -> None:
             strategy="doubled suffix",
             evidence="the id repeats its suffix; no copy is there",
         )
-    for found in doubles.differing_lines(work.connection, lines):
+    found_lines = doubles.differing_lines(work.connection, lines)
+    if _delete_answered(work, lines, found_lines):
+        found_lines = doubles.differing_lines(work.connection, lines)
+    for found in found_lines:
         work.doubts += doubts.about_copies([found], work.league_of, work.keys[0])
         work.held["match_scores", "says something else under a doubled suffix", found.said] += 1
 
 
+def _delete_answered(work: _Work, table: Table, copies: Iterable[doubles.Copies]) -> bool:
+    """Delete the rows that a person has said to be wrong; whether there are any."""
+    wrong = doubts.answered(work.connection, copies)
+    doubles.delete(work.connection, table, [row for row, _ in wrong], work.keys)
+    for row, right in wrong:
+        _note_copy(work, table.name, row, right, "answer")
+    return bool(wrong)
+
+
 def _note_copy(work: _Work, table: str, row: int, kept: int, strategy: str) -> None:
     work.note(
-        "delete", table, row, was=str(row), becomes=str(kept), strategy=strategy, evidence=f"row {kept} says the same"
+        "delete",
+        table,
+        row,
+        was=str(row),
+        becomes=str(kept),
+        strategy=strategy,
+        evidence=f"a person said that row {kept} is right" if strategy == "answer" else f"row {kept} says the same",
     )
 
 
@@ -201,6 +219,8 @@ def _plan_keys(work: _Work, planned: Mapping[str, Table]) -> None:
         table = tables[key.table]
         rows = doubles.as_it_would_be(table) if key.table in planned else quote("public", key.table)
         count, copies = doubles.find_copies(work.connection, table, key, rows)
+        if key.table in work.catalog and key.table not in ENTITIES and _delete_answered(work, table, copies):
+            count, copies = doubles.find_copies(work.connection, table, key, rows)
         if not count:
             work.adds.append(ddl.key_to_add(key, names))
             continue

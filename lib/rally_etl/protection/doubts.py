@@ -11,15 +11,12 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
 from rally_etl.identity.aliases import EVERYWHERE
-from rally_etl.identity.reviews import Candidate, Review
+from rally_etl.identity.reviews import DOUBLED, Candidate, Review
 from rally_etl.measures import counted
 from rally_etl.planning.clubs import merge_candidates
 from rally_etl.planning.merge import ENTITIES
 from rally_etl.protection.doubles import Copies
 from rally_etl.protection.twins import Group
-
-DOUBLED = "doubled"
-"""Kind of the questions about rows that stand several times and do not say the same, and about accounts."""
 
 _WRITERS = sa.text(
     """
@@ -98,6 +95,25 @@ def about_copies(copies: Iterable[Copies], keys: Mapping[int, str], fallback: st
         )
         for each in copies
     ]
+
+
+def answered(connection: sa.Connection, copies: Iterable[Copies]) -> list[tuple[int, int]]:
+    """(Row that is wrong, row that is right) of imported rows about which a person has decided."""
+    right = dict(
+        connection.execute(
+            sa.text(
+                "select distinct on (spelling) spelling, target from etl.reviews where kind = :kind and entity = 'row'"
+                " and state = 'accepted' order by spelling, decided_at desc"
+            ),
+            {"kind": DOUBLED},
+        ).all()
+    )
+    found = []
+    for each in copies:
+        target = right.get(f"{each.table}: {each.said}")
+        if target in {str(row) for row in each.ids}:
+            found += [(row, int(target)) for row in each.ids if str(row) != target]
+    return found
 
 
 def about_accounts(connection: sa.Connection, keys: Mapping[int, str], fallback: str) -> list[Doubt]:
