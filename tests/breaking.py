@@ -33,7 +33,7 @@ class Truth:
         right: the value that would be right, as text, or `UNKNOWN`.
         by: columns that tell a row which comes back under another id, and their values; else none.
         is_past: of a table that tells what was: it may stay as it is, but never become wrong.
-        found_as: key under which a finding tells of it, where that is not the row itself.
+        found_as: key under which a finding tells of it, where that is not the row itself; `found_in`: its table.
     """
 
     table: str
@@ -43,11 +43,12 @@ class Truth:
     by: tuple[tuple[str, str], ...] = ()
     is_past: bool = False
     found_as: str = ""
+    found_in: str = ""
 
     @property
     def finding(self) -> tuple[str, str]:
         """Table and row that tell of it."""
-        return self.table, self.found_as or self.row
+        return self.found_in or self.table, self.found_as or self.row
 
 
 @dataclass(slots=True)

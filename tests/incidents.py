@@ -215,13 +215,14 @@ def clubs_spelled_twice(connection: sa.Connection) -> Damage:
     club, name = connection.execute(
         sa.text(
             "select c.id, c.name from clubs as c join teams as t on t.club_id = c.id where c.name like '% %'"
-            " group by c.id having count(*) > 2 order by c.id limit 1"
+            " group by c.id order by count(*) desc, c.id limit 1"
         )
     ).one()
     spare = connection.scalar(
         sa.text("insert into clubs (name) values (:name) returning id"), {"name": name.replace(" ", "-", 1)}
     )
     truths = [Truth("clubs", str(spare), "", GONE)]
+    found = {"found_as": str(spare), "found_in": "clubs"}
     teams = connection.scalars(
         sa.text("select id from teams where club_id = :club order by id desc limit 2"), {"club": club}
     ).all()
@@ -232,7 +233,7 @@ def clubs_spelled_twice(connection: sa.Connection) -> Damage:
             spare=spare,
             teams=teams,
         )
-        truths += [Truth(table, str(row.id), "club_id", str(club)) for row in rows]
+        truths += [Truth(table, str(row.id), "club_id", str(club), **found) for row in rows]
     rows = rows_of(
         connection,
         "insert into club_leagues (club_id, league_id) select distinct :spare, league_id from teams"
@@ -240,7 +241,7 @@ def clubs_spelled_twice(connection: sa.Connection) -> Damage:
         spare=spare,
         teams=teams,
     )
-    return Damage([*truths, *(Truth("club_leagues", str(row.id), "", GONE) for row in rows)])
+    return Damage([*truths, *(Truth("club_leagues", str(row.id), "", GONE, **found) for row in rows)])
 
 
 def player_with_several_users(connection: sa.Connection) -> Damage:

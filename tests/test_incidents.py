@@ -18,7 +18,7 @@ from breaking import PRACTICE_TIMES, Damage
 from conftest import MakeDatabase, project
 from incidents import INCIDENTS
 from rally_etl import ledger, planning, protection
-from rally_etl.checks import audit
+from rally_etl.checks import audit, run_checks
 from rally_etl.database.engine import connect
 from rally_etl.database.references import read_reference_params
 from rally_etl.operations import KINDS
@@ -45,7 +45,7 @@ def start(make_database: MakeDatabase, template: str, folder: Path, scrape: Path
         imports = Import(engine, settings)
         imports.load(scrape)
         imports.write(PRACTICE_TIMES)
-        attach(engine, users_per_team=per_team, scale=2)
+        attach(engine, users_per_team=per_team)
         with engine.begin() as connection:
             note_users(connection, read_reference_params(settings.params_dir / "references.yaml"))
         engine.dispose()
@@ -57,7 +57,7 @@ def sample_start(make_database, template_database, tmp_path_factory) -> Iterator
     """The first week of the sample season with users."""
     folder = tmp_path_factory.mktemp("sample")
     week = season.write(folder / "sample")[0]
-    with start(make_database, template_database, folder, week, 3) as name:
+    with start(make_database, template_database, folder, week, 2) as name:
         yield name
 
 
@@ -140,6 +140,8 @@ def repair(engine: sa.Engine, settings: Settings, kind: str) -> dict[str, dict[s
     for league, measures in integration_measures(engine, settings, run_id).items():
         told = {name: measures[name]["detail"] for name in ACCOUNT if measures[name]["value"]}
         assert {} == told, (league, told)
+    results = run_checks(engine, settings, run_id)
+    assert [] == [each.check for each in results if each.severity == "error" and each.outcome in ("failed", "errored")]
     planning.publish(
         engine,
         run_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -17,7 +19,8 @@ def read_mapping(path: Path) -> dict:
         UsageError: the file cannot be read, is no YAML, has a key twice, or holds no mapping.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        seen = path.stat()
+        content = deepcopy(_parsed(path, seen.st_mtime_ns, seen.st_size))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: cannot be read ({error}); nothing was loaded\nhint: check path and encoding"
@@ -30,3 +33,9 @@ def read_mapping(path: Path) -> dict:
     if not isinstance(content, dict):
         raise UsageError(f"{path}: holds no mapping of keys to values; nothing was loaded\nhint: see its neighbours")
     return content
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, _mtime_ns: int, _size: int) -> object:
+    """What the file holds as it stands: a run asks for the same file many times, and parsing takes tens of ms."""
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
