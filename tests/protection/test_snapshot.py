@@ -130,7 +130,7 @@ def filled_database(
         engine = connect(project(tmp_path_factory.mktemp("filled"), url), application_name="rally-etl tests")
         with engine.begin() as connection:
             connection.exec_driver_sql(ROWS, execution_options={"no_parameters": True})
-            for table in ("polls", "teams", "players"):
+            for table in ("polls", "teams", "players", "schedule"):
                 connection.exec_driver_sql(f"select setval('{table}_id_seq', (select max(id) from {table}))")
         engine.dispose()
         yield sa.make_url(url).database
@@ -340,6 +340,22 @@ def test_rows_that_cannot_stay_are_set_aside_with_their_image(live):
     assert "Changed" == images["2"]["first_name"]
     assert "password_hash" not in images["2"]
     assert restored.set_aside_rows == column(live, "select count(*) from etl.guard_rows")[0] == len(why)
+
+
+def test_practices_written_again_and_again_do_not_stay(live):
+    """A command that inserts the same sessions over and over leaves none of its copies; a new practice stays once."""
+    snapshot = take(live, RUN_ID, params=PARAMS)
+    again = (
+        "insert into schedule (league_id, match_date, home_team, home_team_id)"
+        " select league_id, match_date + {days}, home_team, home_team_id from guard_20251001t060000_ab12.schedule"
+        " cross join generate_series(1, 300) where home_team ilike '%practice%' and id {ids}"
+    )
+    write(live, again.format(days=0, ids="> 0"), again.format(days=90, ids="= 201"))
+
+    restored = restore(live, snapshot)
+
+    assert {("schedule", 1, 1799, 0)} == {(t.table, t.kept, t.removed, t.set_aside) for t in restored.tables}
+    assert 6 == column(live, "select count(*) from schedule where home_team ilike '%practice%'")[0]
 
 
 def test_added_row_in_the_way_of_what_comes_back_gives_way(live):

@@ -120,7 +120,10 @@ def _set_aside(connection: sa.Connection, diff: Diff, condition: str, why: str, 
 
 
 def _set_copies_aside(connection: sa.Connection, snapshot: Snapshot, diff: Diff) -> None:
-    """A row that says, under a new number, what a row says that went since is that row written again."""
+    """A row that says, under a new number, what a row says that went since is that row written again.
+
+    Of practices the application refuses a second one: there a copy of any row, and of another added one, does not stay.
+    """
     was = snapshot.definitions.tables[diff.table]
     numbered = {each["column_name"] for each in was["sequences"]}
     made = {each["name"] for each in was["columns"] if each["default"] in _NOW}
@@ -128,19 +131,30 @@ def _set_copies_aside(connection: sa.Connection, snapshot: Snapshot, diff: Diff)
     told = [name for name in columns if name not in {*diff.key, *made}]
     if not told or set(diff.key) - numbered:
         return
+    is_practice = diff.table == "schedule"
     first, copy = quote(diff.key[0]), quote(snapshot.schema, diff.table)
-    key = ", ".join(f"d.{quote(name)}" for name in diff.key)
+    keys = [quote(name) for name in diff.key]
+
+    def said(alias: str) -> str:
+        return f"hash_record_extended({record(columns, alias, told)}, 0)"
+
+    gone = f" join {diff.name} as g on {same(diff.key, 'g', 's')} and g.kind = 'gone'"
     run(
         connection,
-        f"create temporary table copies on commit drop as select {key}, min(cast(s.{first} as text)) as was"
-        f" from {diff.name} as d join {diff.live} as l on {diff.same('d', 'l')}"
-        f" join ({copy} as s join {diff.name} as g on {same(diff.key, 'g', 's')} and g.kind = 'gone')"
-        f" on {record(columns, 's', told)} is not distinct from {record(columns, 'l', told)}"
-        f" where d.kind = 'kept' group by {key}",
+        f"create temporary table copies on commit drop as"
+        f" with added as materialized (select {', '.join(f'd.{key}' for key in keys)}, {said('l')} as said"
+        f" from {diff.name} as d join {diff.live} as l on {diff.same('d', 'l')} where d.kind = 'kept'),"
+        f" known as materialized (select {said('s')} as said, min(cast(s.{first} as text)) as was"
+        f" from {copy} as s{'' if is_practice else gone} group by 1)"
+        f" select a.*, coalesce(k.was, cast(first_value({first}) over same as text)) as was,"
+        f" k.said is not null or {str(is_practice).lower()} and row_number() over same > 1 as is_copy"
+        f" from added as a left join known as k using (said)"
+        f" window same as (partition by said order by {', '.join(keys)})",
     )
-    of = f"from pg_temp.copies as c where {same(diff.key, 'c', 'd')}"
-    why = f"'it says what row ' || (select c.was {of}) || ' says, which went since'"
-    _set_aside(connection, diff, f"exists (select {of})", why, kind="copy")
+    of = f"from pg_temp.copies as c where c.is_copy and {same(diff.key, 'c', 'd')}"
+    _set_aside(
+        connection, diff, f"exists (select {of})", f"(select 'it says what row ' || c.was || ' says' {of})", "copy"
+    )
     run(connection, "drop table pg_temp.copies")
 
 
@@ -211,9 +225,9 @@ def _set_dangling_aside(connection: sa.Connection, snapshot: Snapshot, diff: Dif
                 f" where k.kind = 'kept' and {found('n')})"
             )
         value = f"concat_ws(', ', {', '.join(f'l.{quote(column)}' for column in columns)})"
-        of = f"from {diff.live} as l where {diff.same('d', 'l')} and {filled} and {missing}"
+        of = f"from {diff.live} as l where {diff.same('d', 'l')}"
         why = f"(select {_literal(target)} || ' ' || {value} || ', which it refers to, is not in the snapshot' {of})"
-        count += _set_aside(connection, diff, f"exists (select {of})", why)
+        count += _set_aside(connection, diff, f"exists (select {of} and {filled} and {missing})", why)
     return count
 
 
