@@ -20,6 +20,7 @@ from rally_etl import guarding, leftovers, planning, runs
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
 from rally_etl.operations import KINDS
+from rally_etl.planning import import_measures
 from rally_etl.protection import integration_measures
 from rally_etl.sample import season
 from rally_etl.sample.users import users
@@ -154,6 +155,17 @@ def quick(live: Season, monkeypatch: pytest.MonkeyPatch) -> Season:
     return live
 
 
+def held(*arguments):
+    """A run that the gate holds for approval."""
+    engine, settings, run_id, dry_run, _, concluding = arguments
+    planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    with engine.connect() as connection:
+        leagues = connection.scalars(sa.text("select league from etl.run_leagues where run_id = :run"), {"run": run_id})
+        outcomes = {league: runs.Outcome("HOLD") for league in leagues}
+    concluding(outcomes)
+    return runs.finish(engine, settings, run_id, outcomes, dry_run)
+
+
 def is_back(live: Season, before: dict[str, str], document: dict[str, Any]) -> None:
     """Every row is as it was, the run says NO-GO, and nothing is left behind."""
     assert before == fingerprint(live.engine)
@@ -285,6 +297,77 @@ def test_rehearsal_always_goes_back(quick, options):
     assert document["decision"] == "GO" and document["dry_run"]
     assert before == fingerprint(quick.engine)
     assert quick.scalar(LEDGER_SCHEMAS) is None
+
+
+BETTER = "update players set pti = pti + 1; update series_stats set points = points + 1"
+
+
+def test_what_came_under_the_old_ids_can_wait_for_an_approval(live, monkeypatch):
+    """HOLD: live is as before, nothing but the plan is left, and approving it publishes what the command brought."""
+    before = fingerprint(live.engine)
+    monkeypatch.setattr(runs, "go_through", held)
+    document = live.guard(command=(sys.executable, "-c", SQL.format(BETTER)), old_ids=True)
+
+    assert (document["decision"], document["guard"]["method"]) == ("HOLD", "old_ids")
+    assert before == fingerprint(live.engine) and live.scalar(LEDGER_SCHEMAS) is None
+    approved = runs.approve(live.settings, document["run_id"], "Ann Example", "looked at it")
+    assert all(league["published"] for league in approved["leagues"].values())
+    changed = {name for name, rows in fingerprint(live.engine).items() if rows != before[name]}
+    assert changed == {"players", "series_stats"}
+
+
+def test_what_stays_under_new_ids_cannot_wait(live, monkeypatch):
+    """HOLD where the command's own rows are live: the database goes back, and the reason says how it can wait."""
+    before = fingerprint(live.engine)
+    monkeypatch.setattr(runs, "go_through", held)
+    document = live.guard(command=(sys.executable, "-c", SQL.format(BETTER)))
+
+    is_back(live, before, document)
+    told = [reason["message"] for league in document["leagues"].values() for reason in league["reasons"]]
+    assert told and all("--old-ids" in message for message in told)
+
+
+def test_teams_that_a_command_brings_are_counted_where_its_rows_stay(quick):
+    """No plan shows them, but the gate has to: new teams and new series, per league."""
+    sql = (
+        "insert into series (name, display_name, league_id) select 'Series 77', 'Series 77', id from leagues"
+        " where league_id = 'NSTF'; insert into teams (club_id, series_id, league_id, team_name, display_name)"
+        " select c.id, s.id, s.league_id, c.name || ' S77', c.name || ' S77' from clubs as c, series as s"
+        " where s.name = 'Series 77' order by c.id limit 3"
+    )
+    document = quick.guard(command=(sys.executable, "-c", SQL.format(sql)))
+
+    found = import_measures(quick.engine, quick.settings, document["run_id"])
+    assert document["guard"]["method"] == "direct"
+    assert (found["NSTF"]["series_new"]["value"], found["APTA_CHICAGO"]["series_new"]["value"]) == (1, 0)
+    assert found["NSTF"]["teams_new_share"]["value"] > 0.05
+    assert len(found["NSTF"]["teams_new_share"]["detail"]) == 3
+
+
+def test_some_tables_are_guarded_and_the_others_keep_the_ids_they_know(quick):
+    """With --tables the old ids stay: rows of the tables that were not copied still mean what they meant."""
+    before = quick.pointing(with_ids=True)
+    document = quick.guard(tables=("polls",))
+
+    assert (document["decision"], document["guard"]["method"]) == ("GO", "old_ids"), document["leagues"]
+    assert "is not guarded" in document["guard"]["why"]
+    assert before == quick.pointing(with_ids=True)
+
+
+def test_what_users_add_while_the_command_runs_stays(quick):
+    """A user who signs up meanwhile is there afterwards; a poll that a user has changed is put back and set aside."""
+    sql = (
+        "insert into users (email, password_hash) values ('new@sample.example', '!');"
+        " update polls set question = 'Another question?' where id = (select min(id) from polls);" + BETTER
+    )
+    before = quick.pointing(with_ids=True)
+    document = quick.guard(command=(sys.executable, "-c", SQL.format(sql)), old_ids=True)
+
+    assert document["decision"] == "GO", document["leagues"]
+    assert quick.scalar("select count(*) from users where email = 'new@sample.example'") == 1
+    assert before["polls"] == quick.pointing(with_ids=True)["polls"]
+    aside = "select image ->> 'question' from etl.guard_rows where run_id = :run and table_name = 'polls'"
+    assert quick.scalar(aside, run=document["run_id"]) == "Another question?"
 
 
 def test_guard_that_was_killed_is_put_back_by_the_next_start(live):
