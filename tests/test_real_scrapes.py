@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY
-from rally_etl import gate, planning
+from rally_etl import gate, planning, protection
 from rally_etl.settings import Settings
 from scrapes import APTA, Import, fingerprint
 
@@ -58,7 +58,7 @@ def decide(importing: Import, run_id: str) -> dict[str, dict]:
         if rule.stage in ("baseline", "import")
     ]
     leagues = importing.column("select league from etl.run_leagues where run_id = :run", run=run_id)
-    take = {"baseline": planning.baseline_measures, "import": planning.import_measures}
+    take = {"baseline": protection.baseline_measures, "import": planning.import_measures}
     evidence = {
         stage: {"stage": stage, "run_id": run_id, "leagues": take[stage](importing.engine, importing.settings, run_id)
                 if stage in take else {league: {} for league in leagues}}

@@ -70,7 +70,7 @@ def keep(document: dict, engine: sa.Engine) -> None:
 
 def _measures_of(stage: str) -> Callable[..., dict]:
     if stage == "baseline":
-        from rally_etl.planning import baseline_measures as take
+        from rally_etl.protection import baseline_measures as take
     elif stage == "import":
         from rally_etl.planning import import_measures as take
     elif stage == "validation":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.planning.operations import Kind
+from rally_etl.protection.baseline import baseline_measures
 from rally_etl.protection.constraints import KIND as CONSTRAINTS
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.finding import find_orphans
@@ -19,6 +20,7 @@ __all__ = [
     "KINDS",
     "Reference",
     "ReferenceParams",
+    "baseline_measures",
     "find_constraints",
     "find_orphans",
     "find_references",
