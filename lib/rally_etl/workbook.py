@@ -17,6 +17,7 @@ from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
 from rally_etl.reporting import imported, recorded, references
+from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
@@ -192,6 +193,10 @@ class Book:
     def reviews(self) -> Table | Note:
         """Questions that this run asks a person; `rally-etl reviews` lists all that are open and takes answers."""
         return imported.reviews(self)
+
+    def repairs(self) -> Table | Note:
+        """What a run without a scrape found wrong, what it makes of it, and why."""
+        return reported_repairs.repairs(self)
 
     def fates(self) -> Table | Note:
         """What becomes of every live row of the leagues, and why every new row is made."""

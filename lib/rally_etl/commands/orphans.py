@@ -210,7 +210,7 @@ def _look(settings: Settings, league: str) -> tuple[sa.Engine, list[Repair]]:
     init(engine)
     with read_only(engine, "public") as connection:
         found = find_orphans(connection, settings, leagues=[league] if league else None)
-        return engine, propose(connection, settings, found)
+        return engine, [each for each in propose(connection, settings, found) if not each.is_settled]
 
 
 def _ask(engine: sa.Engine, repairs: Sequence[Repair], league: str, dry_run: bool) -> None:

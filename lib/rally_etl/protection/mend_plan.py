@@ -47,7 +47,8 @@ def plan_mending(
     """
     only = keys if operation.get("league") else None
     with _looking_at_live(connection):
-        repairs = propose(connection, settings, find_orphans(connection, settings, leagues=only))
+        found = propose(connection, settings, find_orphans(connection, settings, leagues=only))
+    repairs = [repair for repair in found if not repair.is_settled]
     tables = read_catalog(connection, tuple({*IMPORTED, *(repair.orphan.table for repair in repairs)}))
     touched, repairs = write_plan(connection, catalog, tables, run_id, repairs, keys)
     if run_id != REHEARSAL:

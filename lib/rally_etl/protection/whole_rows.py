@@ -69,7 +69,7 @@ def _asked(case: Case) -> Repair:
 
 
 def _pair(repair: Repair, trust: Trust, things: Things, doubtful: set[str]) -> Repair:
-    """The missing pair, under an id that the plan takes from the sequence; not for teams that are doubtful themselves."""
+    """The missing pair, under an id that the plan takes from the sequence; not for teams doubtful themselves."""
     one, league = repair.orphan.row.split(", ")
     column = {"clubs": "club_id", "series": "series_id"}[repair.orphan.target]
     if not any(
