@@ -190,7 +190,9 @@ class Leagues:
         if key := self.canonical(key_or_alias):
             return self._leagues[key]
         name = clean_name(key_or_alias)
-        return self._generic.setdefault(name.upper(), generic_league(name))
+        if name.upper() not in self._generic:  # a grammar is dear to make
+            self._generic[name.upper()] = generic_league(name)
+        return self._generic[name.upper()]
 
 
 def load_leagues(params_dir: Path) -> Leagues:

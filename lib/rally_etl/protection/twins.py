@@ -167,12 +167,13 @@ def _teams(
         )
     )
     found = []
+    known = {league_id: leagues.get(key) for league_id, key in keys.items()}
     for row in rows:
-        if row.league_id not in keys or row.id in merged:
+        if row.league_id not in known or row.id in merged:
             continue
-        team = leagues.get(keys[row.league_id]).parse_team(row.team_name, row.series)
+        team = known[row.league_id].parse_team(row.team_name, row.series)
         if team:
-            key = (row.league_id, clubs.key(team.club), team.series, team.ordinal)
+            key = (row.league_id, clubs.keys.get(team.club_key, team.club_key), team.series, team.ordinal)
             weight = 2 * row.weight + (team.name == row.team_name)
             found.append((key, Row(row.id, row.team_name, row.league_id, row.club_id, row.series_id, weight=weight)))
     return _groups("teams", found, keys)
