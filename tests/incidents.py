@@ -211,7 +211,7 @@ def schedule_on_wrong_team(connection: sa.Connection) -> Damage:
 
 
 def clubs_spelled_twice(connection: sa.Connection) -> Damage:
-    """47: a second row for one club under another spelling; two of its teams and their players are linked to it."""
+    """47: a second row for one club in another spelling; the lesser part of its teams and players is linked to it."""
     club, name = connection.execute(
         sa.text(
             "select c.id, c.name from clubs as c join teams as t on t.club_id = c.id where c.name like '% %'"
@@ -224,7 +224,11 @@ def clubs_spelled_twice(connection: sa.Connection) -> Damage:
     truths = [Truth("clubs", str(spare), "", GONE)]
     found = {"found_as": str(spare), "found_in": "clubs"}
     teams = connection.scalars(
-        sa.text("select id from teams where club_id = :club order by id desc limit 2"), {"club": club}
+        sa.text(
+            "select id from teams where club_id = :club order by id desc"
+            " limit (select least(2, (count(*) - 1) / 2) from teams where club_id = :club)"
+        ),
+        {"club": club},
     ).all()
     for table, key in (("teams", "id"), ("players", "team_id")):
         rows = rows_of(

@@ -29,6 +29,7 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # what can be known and is not repaired
+    silent: list[str] = field(default_factory=list)  # what is held and nobody is told of
 
     def row(self) -> tuple[int, int, int, int, int]:
         """Broken, found, repaired, held, wrong."""
@@ -56,13 +57,14 @@ def judge(
     broken: State,
     after: State,
     found: Collection[tuple[str, str]],
+    asked: Collection[tuple[str, str]],
     merged: Collection[tuple[str, str]] = (),
 ) -> Verdict:
     """Compare what a repair left with the truth.
 
     Args:
         before: as it was before it was broken; `broken`, `after`: then, and after the repair.
-        found: (table, row) of everything that was found.
+        found: (table, row) of everything that was found; `asked`: of what a repair asks or says that it leaves.
         merged: (table, row) of rows that stand for another row from now on.
     """
     verdict = Verdict()
@@ -86,6 +88,8 @@ def judge(
             verdict.repaired += 1
         elif state == "held":
             verdict.held += 1
+            if truth.finding not in asked:
+                verdict.silent.append(_told(truth, after.get(key)))
             if truth.right != UNKNOWN:
                 verdict.left.append(_told(truth, after.get(key)))
     verdict.wrong += _collateral(damage.truths, broken, after, excused)
