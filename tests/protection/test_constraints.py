@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from rally_etl.errors import UsageError
+from rally_etl.protection.constraints import mend_empty
 from rally_etl.protection.keys import Finding, find_constraints
+from rally_etl.protection.needed import read_constraint_params
 from rally_etl.settings import Settings
 
 
@@ -98,3 +101,43 @@ def test_names_and_order_of_columns_do_not_matter(engine, settings):
     )
 
     assert [] == findings(engine, settings)
+
+
+def test_rows_that_are_one_by_their_names_are_found(engine, settings):
+    """Clubs, leagues and lines that no key sees as one are warnings with values, equal copies of lines errors."""
+    write(
+        engine,
+        "insert into clubs (name) values ('Prairie Club'), ('Prairie-Club')",
+        "insert into leagues (league_id, league_name) values ('NSTF', 'x'), ('nstf', 'x')",
+        "insert into match_scores (tenniscores_match_id) values ('nndz-a_Line1'), ('nndz-a_Line1_Line1'),"
+        " ('nndz-b_Line4_Line4_Line4')",
+    )
+
+    found = {(each.table, each.severity): each for each in findings(engine, settings)}
+
+    assert {("clubs", "warn"), ("leagues", "warn"), ("match_scores", "error"), ("match_scores", "warn")} == set(found)
+    assert "Prairie Club (1) and Prairie-Club (2)" in found["clubs", "warn"].told
+    assert 1 == found["match_scores", "error"].rows
+    assert {"violated"} == {each.kind for each in found.values()}
+
+
+def test_database_without_a_league_is_mended_at_once(engine, settings):
+    """No run is possible there, and no row stands in the way."""
+    write(
+        engine,
+        "drop index unique_match_scores_tenniscores_match_id",
+        "alter table series add unique (name)",
+        "alter table polls drop constraint fk_polls_team_id",
+    )
+
+    assert [] == mend_empty(engine, settings)
+    assert [] == findings(engine, settings)
+
+
+def test_params_say_what_is_wrong_with_them(tmp_path):
+    """A severity that nobody knows is named with the file."""
+    path = tmp_path / "constraints.yaml"
+    path.write_text("unique: [{table: a, columns: [b], severity: bad, why: x}]\nforbidden: []\nreferences: []\n")
+
+    with pytest.raises(UsageError, match=r"constraints.yaml cannot be read .*severity is one of error, warn"):
+        read_constraint_params(path)
