@@ -43,6 +43,7 @@ lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 
 bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
 	@$(BIN)/python -m rally_etl.bench $(BENCH)
+	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench_users)
 
 bench-identity: $(VENV)/.run  ## Measure how teams are recognised under other names, beside rapidfuzz and equal names
 	@$(BIN)/python -m rally_etl.bench_identity $(BENCH)

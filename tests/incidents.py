@@ -139,6 +139,12 @@ def teams_missing(connection: sa.Connection) -> Damage:
 def imported_twice(connection: sa.Connection) -> Damage:
     """16: every line of a league a second time, under its id with the suffix of the line repeated."""
     league = leagues_of_users(connection)[0]
+    execute(  # the files of older seasons print no ids
+        connection,
+        "update match_scores set tenniscores_match_id = 'nndz-' || id || '_Line' || 1 + id % 4"
+        " where league_id = :league and tenniscores_match_id is null",
+        league=league,
+    )
     rows = rows_of(
         connection,
         """
