@@ -28,9 +28,9 @@ class Orphan:
 
     Attributes:
         kind: one of `KINDS`.
-        row: its key as text, ``concat_ws(', ', <key columns>)``.
+        row: its key as text, ``concat_ws(', ', <key columns>)``; of `unpaired` the two ids of the pair.
         target: imported table that the column should point at, "" for whole rows.
-        was: what the column says now, None for NULL.
+        was: what the column says now, None for NULL; of `doubled` the number of rows, of which `row` is the first.
         had: what it said when it was last right, as far as that is known (``etl.user_rows``); None if unknown.
         name: the name of what it stood for, as far as that is known, else "".
         series, club: of what it stood for, as far as they are known, else "".

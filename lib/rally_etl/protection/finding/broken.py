@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,71 +11,134 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import quote
 from rally_etl.database.references import Reference
 from rally_etl.protection.finding.ground import Ground
-from rally_etl.protection.finding.knowledge import Known, club_of
+from rally_etl.protection.finding.knowledge import Known, club_of, id_of
 from rally_etl.protection.finding.wording import called, practice_of
 from rally_etl.protection.orphans import Orphan
 
-_COLUMN = {"series": "name", "leagues": "id", "clubs": "name"}
-_FOREIGN = {"series": "series_id", "leagues": "league_id", "clubs": "club_id"}
+_NEAR = ("series", "leagues", "clubs")
+_NUMBERS = ("integer", "bigint", "smallint")
+
+
+@dataclass(slots=True, kw_only=True)
+class Broken:
+    """One broken row of one reference.
+
+    Attributes:
+        was: what the reference says.
+        shown: the text that tells a person which row is meant.
+        person: the name of a player that the row says.
+        beside: what else the search has read.
+        had, name: the last right value in memory, and the name of what it stood for.
+        series, league_id, club: to which the row's other references lead, the nearest first.
+    """
+
+    row: str
+    was: str | None
+    shown: str | None
+    person: str | None
+    beside: str | None
+    had: str | None = None
+    name: str = ""
+    series: str | None = None
+    league_id: int | None = None
+    club: str | None = None
 
 
 def read_broken(
-    ground: Ground,
-    reference: Reference,
-    source: str,
-    binds: Mapping[str, Any] | None = None,
-    *,
-    beside: Mapping[str, str] | None = None,
-) -> Sequence[sa.Row]:
+    ground: Ground, reference: Reference, source: str, binds: Mapping[str, Any] | None = None, *, beside: str = ""
+) -> list[Broken]:
     """Read broken rows with what is known of them, by key.
+
+    What is known is read for these rows alone: mostly there are none, and a planner that expects none is wrong when
+    there are many.
 
     Args:
         source: SQL from the word ``from`` on; the rows of the reference under the alias ``u``.
-        beside: further columns, name -> SQL.
-
-    Returns:
-        rows of ``row``, ``shown``, ``was``, ``image``, ``person``, ``series``, ``league_id``, ``club``, and *beside*.
+        beside: SQL of one more text.
     """
-    image, memory = "cast(null as jsonb)", ""
-    if ground.has_memory:
-        image = "m.image"
-        memory = (
-            f" left join etl.user_rows as m on m.table_name = {ground.text(reference.table)} and m.row_key = b._row"
-        )
-    series, leagues, clubs = (_lookups(ground, reference, what) for what in ("series", "leagues", "clubs"))
-    person = "b.player_name" if ground.has(reference.table, "player_name") else "cast(null as text)"
-    extra = "".join(f", {sql} as {quote(name)}" for name, sql in (beside or {}).items())
-    names = "".join(f", b.{quote(name)}" for name in beside or {})
-    return ground.connection.execute(
+    siblings = list(ground.siblings(reference))
+    others = "".join(f", cast(u.{quote(each.column)} as text)" for each in siblings)
+    person = "u.player_name" if ground.has(reference.table, "player_name") else "cast(null as text)"
+    rows = ground.connection.execute(
         sa.text(
-            f"with broken as materialized (select u.*, {ground.key(reference.table, 'u')} as _row,"
-            f" {ground.shown(reference.table, 'u')} as _shown{extra} {source})"
-            f" select b._row as row, b._shown as shown, cast(b.{quote(reference.column)} as text) as was,"
-            f" {image} as image, {person} as person, {series} as series, {leagues} as league_id, {clubs} as club{names}"
-            f" from broken as b{memory} order by b._row"
+            f"select {ground.key(reference.table, 'u')}, cast(u.{quote(reference.column)} as text),"
+            f" {ground.shown(reference.table, 'u')}, {person}, {beside or 'cast(null as text)'}{others}"
+            f" {source} order by 1"
         ),
         dict(binds or {}),
     ).all()
+    found = [Broken(row=row[0], was=row[1], shown=row[2], person=row[3], beside=row[4]) for row in rows]
+    if found:
+        _remember(ground, reference, found)
+        for number, each in sorted(enumerate(siblings), key=lambda pair: pair[1].target not in _NEAR):
+            _place(ground, each, [(broken, row[5 + number]) for broken, row in zip(found, rows, strict=True)])
+    return found
 
 
-def remembered(row: sa.Row, column: str) -> str | None:
-    """The last right value of a reference in memory; None where nobody remembers one."""
-    value = (row.image or {}).get(column)
-    return None if value is None else str(value)
+def _remember(ground: Ground, reference: Reference, found: list[Broken]) -> None:
+    """Fill in what memory has of the rows."""
+    if not ground.has_memory:
+        return
+    column = ground.text(reference.column)
+    rows = ground.connection.execute(
+        sa.text(
+            f"select m.row_key, m.image ->> {column}, m.image -> '_names' ->> {column} from etl.user_rows as m"
+            " where m.table_name = :table and m.row_key = any(:keys)"
+        ),
+        {"table": reference.table, "keys": [each.row for each in found]},
+    )
+    memory = {row[0]: (row[1], row[2] or "") for row in rows}
+    for each in found:
+        each.had, each.name = memory.get(each.row, (None, ""))
 
 
-def remembered_name(row: sa.Row, column: str) -> str:
-    """The name of what a reference pointed at when it was last right."""
-    return ((row.image or {}).get("_names") or {}).get(column) or ""
+def _place(ground: Ground, reference: Reference, found: list[tuple[Broken, str | None]]) -> None:
+    """Fill in series, league and club where they are not known yet, from what another reference of the rows says."""
+    values = sorted({value for _, value in found if value is not None})
+    key = f"t.{quote(reference.target_column)}"
+    if ground.type(reference.target, reference.target_column) in _NUMBERS:
+        values = [number for value in values if (number := id_of(value)) is not None]
+    places = {
+        str(row.key): row
+        for row in ground.connection.execute(
+            sa.text(f"{_places(ground, reference.target, key)} where {key} = any(:values) group by 1"),
+            {"values": values},
+        )
+    }
+    for broken, value in found:
+        if (place := places.get(value or "")) is not None:
+            broken.series = broken.series or place.series
+            broken.league_id = place.league_id if broken.league_id is None else broken.league_id
+            broken.club = broken.club or place.club
 
 
-def what_of(reference: Reference, row: sa.Row) -> str:
+def _places(ground: Ground, target: str, key: str) -> str:
+    """SQL of series, league and club per key of a target; a person in several has those that are the same in all."""
+    columns = {"series": "cast(null as text)", "league_id": "cast(null as integer)", "club": "cast(null as text)"}
+    joins = ""
+    if target == "leagues":
+        columns["league_id"] = "t.id"
+    elif ground.has(target, "league_id"):
+        columns["league_id"] = "t.league_id"
+    for name, foreign, table, alias in (("series", "series_id", "series", "s"), ("club", "club_id", "clubs", "c")):
+        if target == table:
+            columns[name] = "t.name"
+        elif ground.has(target, foreign) and ground.has(table, "name"):
+            joins += f" left join {quote('public', table)} as {alias} on {alias}.id = t.{foreign}"
+            columns[name] = f"{alias}.name"
+    values = ", ".join(
+        f"case when count(distinct {sql}) = 1 then min({sql}) end as {name}" for name, sql in columns.items()
+    )
+    return f"select {key} as key, {values} from {quote('public', target)} as t{joins}"
+
+
+def what_of(reference: Reference, row: Broken) -> str:
     """How a sentence calls the row: `poll 12 ("Friday or Monday?")`."""
     return called(reference.label, row.row, row.shown)
 
 
 def orphan(
-    ground: Ground, reference: Reference, kind: str, row: sa.Row, known: Known, *, had: str | None, told: str
+    ground: Ground, reference: Reference, kind: str, row: Broken, known: Known, *, had: str | None, told: str
 ) -> Orphan:
     """The finding of one row: what the ledger knows of the thing, else what the row itself says of it."""
     league = ground.league(row.league_id) or known.league or "*"
@@ -104,24 +168,3 @@ def orphan(
         league=league,
         told=told,
     )
-
-
-def _lookups(ground: Ground, reference: Reference, what: str) -> str:
-    """SQL of the series, league or club that other references of the same row lead to, the nearest first."""
-    near: list[str] = []
-    far: list[str] = []
-    column, foreign = _COLUMN[what], _FOREIGN[what]
-    for each in ground.siblings(reference):
-        value = f"cast(b.{quote(each.column)} as text)"
-        target = quote("public", each.target)
-        same = f"cast(t.{quote(each.target_column)} as text) = {value}"
-        if each.target == what:
-            near.append(f"(select t.{column} from {target} as t where {same})")
-        elif each.target in ("teams", "players", "series") and ground.has(each.target, foreign):
-            other = quote("public", what)
-            far.append(
-                f"(select min(x.{column}) from {target} as t join {other} as x on x.id = t.{foreign} where {same}"
-                f" having count(distinct x.id) = 1)"
-            )
-    nothing = "cast(null as integer)" if what == "leagues" else "cast(null as text)"
-    return f"coalesce({', '.join([*near, *far, nothing])})"

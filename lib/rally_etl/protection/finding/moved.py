@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
 from rally_etl.database.references import Reference
-from rally_etl.protection.finding.broken import orphan, read_broken, remembered, remembered_name, what_of
+from rally_etl.protection.finding.broken import orphan, read_broken, what_of
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.knowledge import ONE, Knowledge, is_one_thing
 from rally_etl.protection.finding.texts import find_misnamed_players, find_misplaced_practices
@@ -148,8 +148,8 @@ def _moved(ground: Ground, reference: Reference, said: list[_Said], now: dict[st
     known = Knowledge.read(ground, reference.target, (one.had for one in said) if is_id else ())
     one = ONE[reference.target]
     for row in rows:
-        had, name = remembered(row, reference.column), now[row.was].names[0]
-        was = known.of(had, remembered_name(row, reference.column))
+        had, name = row.had, now[row.was].names[0]
+        was = known.of(had, row.name)
         points = f"{what_of(reference, row)} points at {one} {row.was}"
         told = f"{points}{was.told()} and is {name} now"
         if had != row.was:

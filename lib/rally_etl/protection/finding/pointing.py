@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rally_etl.database.catalog import quote
 from rally_etl.database.references import Reference
-from rally_etl.protection.finding.broken import orphan, read_broken, remembered, remembered_name, what_of
+from rally_etl.protection.finding.broken import orphan, read_broken, what_of
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.knowledge import ONE, Knowledge
 from rally_etl.protection.orphans import Orphan
@@ -20,10 +20,10 @@ def find_dangling(ground: Ground, references: Iterable[Reference]) -> Iterator[O
             f" and not exists ({ground.target_of(each, 'u')})"
         )
         rows = read_broken(ground, each, source)
-        hads = [remembered(row, each.column) or row.was for row in rows]
+        hads = [row.had or row.was for row in rows]
         known = _knowledge(ground, each, hads)
         for row, had in zip(rows, hads, strict=True):
-            was = known.of(had, remembered_name(row, each.column))
+            was = known.of(had, row.name)
             nothing = ", of which nothing is known"
             points = f"{what_of(each, row)} points at {ONE[each.target]} {row.was}"
             told = points + (was.told() or nothing)
@@ -53,10 +53,10 @@ def find_emptied(ground: Ground) -> Iterator[Orphan]:
                 key = f"cast(t.{quote(each.target_column)} as text)"
                 source += f" and not exists (select from {target} as t where {key} = {had})"
         rows = read_broken(ground, each, f"{source} where u.{column} is null")
-        known = _knowledge(ground, each, (remembered(row, each.column) for row in rows))
+        known = _knowledge(ground, each, (row.had for row in rows))
         for row in rows:
-            had = remembered(row, each.column)
-            was = known.of(had, remembered_name(row, each.column))
+            had = row.had
+            was = known.of(had, row.name)
             one = ONE[each.target]
             told = f"{what_of(each, row)} has no {one}, and must have one"
             if had is not None:

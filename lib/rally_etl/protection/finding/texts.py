@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from rally_etl.database.references import Reference
-from rally_etl.protection.finding.broken import orphan, read_broken, remembered, what_of
+from rally_etl.protection.finding.broken import orphan, read_broken, what_of
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.knowledge import Knowledge, Known, club_of, is_one_thing
 from rally_etl.protection.finding.wording import practice_of
@@ -40,13 +40,13 @@ def find_misplaced_practices(ground: Ground) -> Iterator[Orphan]:
         f"from {ground.rows(reference)} as u join unnest(cast(:texts as text[]), cast(:ids as integer[]))"
         " as x(text, id) on x.text = u.home_team and x.id = u.home_team_id",
         {"texts": [text for text, _ in wrong], "ids": [int(number) for _, number in wrong]},
-        beside={"found_text": "x.text"},
+        beside="x.text",
     )
     for row in rows:
-        pair = wrong[row.found_text, row.was]
+        pair = wrong[row.beside, row.was]
         told = f"{what_of(reference, row)} is of team {row.was}, which is {pair.name} of {pair.club} in {pair.series}"
-        found = orphan(ground, reference, "moved", row, Known(), had=remembered(row, "home_team_id"), told=told)
-        club, series = practice_of(row.found_text) or ("", "")
+        found = orphan(ground, reference, "moved", row, Known(), had=row.had, told=told)
+        club, series = practice_of(row.beside) or ("", "")
         yield replace(found, club=club, series=series)
 
 
@@ -95,7 +95,7 @@ def find_misnamed_players(ground: Ground) -> Iterator[Orphan]:
     for row in rows:
         pair = wrong[row.person, row.was]
         told = f"{what_of(reference, row)} is of player {row.was}, who is {pair.name}"
-        had = remembered(row, "player_id")
+        had = row.had
         yield orphan(ground, reference, "moved", row, Known(name=row.person), had=had, told=told)
 
 
