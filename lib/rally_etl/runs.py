@@ -15,12 +15,13 @@ from rally_etl import gate, ledger, naming, pipeline, planning, scraps
 from rally_etl.checks import audit
 from rally_etl.database.engine import clean_message, connect
 from rally_etl.database.locks import run_lock
+from rally_etl.database.references import read_reference_params
 from rally_etl.database.schema import init
 from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import ddl
+from rally_etl.protection import ddl, note_users, verify_users
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 
@@ -248,7 +249,15 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
 
     found, failed = None, False
     try:
-        planning.publish(engine, run_id, outcomes, check, lambda connection: ddl.drop_planned(connection, run_id))
+        params = read_reference_params(settings.params_dir / "references.yaml")
+        planning.publish(
+            engine,
+            run_id,
+            outcomes,
+            check,
+            first=lambda connection: ddl.drop_planned(connection, run_id),
+            last=lambda connection: note_users(connection, params, run_id),
+        )
     except RallyEtlError as error:
         found = no_go("plan_still_holds", "publish", " ".join(str(error).splitlines()))
     except sa.exc.DBAPIError as error:
@@ -258,7 +267,7 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
         outcome.decision, outcome.failed = "NO-GO", failed
         outcome.reasons.insert(0, found)
     if not found:
-        _verify(engine, run_id, outcomes)
+        _verify(engine, settings, run_id, outcomes)
         if problems := ddl.add_planned(engine, run_id):
             message = (
                 f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
@@ -268,19 +277,24 @@ def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[
                 outcome.reasons.insert(0, no_go("constraints_stand", "publish", message))
 
 
-def _verify(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> None:
+def _verify(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
+    """See over other connections that live is as planned and that what users wrote still means the same."""
     for outcome in outcomes.values():
         outcome.is_published = True
     try:
-        problems = planning.verify(engine, run_id, outcomes)
+        problems = {
+            "live_equals_candidate": planning.verify(engine, run_id, outcomes),
+            "users_keep_their_rows": verify_users(engine, settings, run_id),
+        }
     except sa.exc.DBAPIError as error:
-        problems = [f"what was published could not be read again: {clean_message(error)}"]
+        problems = {"live_equals_candidate": [f"what was published could not be read again: {clean_message(error)}"]}
     for league, outcome in outcomes.items():
-        if problems:
-            message = f"{'; '.join(problems)}. Another program wrote at the same time: check these tables now"
-            outcome.failed = True
-            outcome.reasons.insert(0, no_go("live_equals_candidate", "verify", message))
-        else:
+        for rule, found in problems.items():
+            if found:
+                message = f"{'; '.join(found)}. Another program wrote at the same time: check these tables now"
+                outcome.failed = True
+                outcome.reasons.insert(0, no_go(rule, "verify", message))
+        if not outcome.failed:
             ledger.set_state(engine, run_id, league, "verified")
 
 

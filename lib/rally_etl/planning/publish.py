@@ -37,12 +37,14 @@ def publish(
     leagues: Iterable[str],
     audit: Callable[[sa.Connection], list[str]] = lambda connection: [],
     first: Callable[[sa.Connection], None] = lambda connection: None,
+    last: Callable[[sa.Connection], None] = lambda connection: None,
 ) -> Published:
     """Apply the plan of these leagues in one transaction.
 
     Every live row that changes must still be the one the plan was made from; row counts must match the plan; *audit*
     runs on the state made, before the commit, and names what fails. *first* runs in the same transaction, before the
-    rows: it drops the constraints that the run takes away.
+    rows: it drops the constraints that the run takes away; *last* runs in it before the commit: it remembers what was
+    written of users' rows.
 
     Raises:
         PlanIsStale: a live row moved, the plan is not the recorded one, a trigger or a foreign key would write other
@@ -81,6 +83,7 @@ def publish(
                     f"the state that publishing would make fails {', '.join(failing)}; nothing was written"
                     "\nhint: open the report of the run, then run the scrape again"
                 )
+            last(connection)
             connection.execute(
                 sa.text(
                     "update etl.run_leagues set state = 'published', published_at = clock_timestamp()"

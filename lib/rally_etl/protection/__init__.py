@@ -11,6 +11,8 @@ from rally_etl.protection.finding import find_orphans
 from rally_etl.protection.guard_plan import KIND as GUARD
 from rally_etl.protection.identity import is_same_thing
 from rally_etl.protection.keys import find_constraints
+from rally_etl.protection.live import verify_users
+from rally_etl.protection.memory import note_users
 from rally_etl.protection.mend_plan import KIND as ORPHANS
 
 KINDS: dict[str, Kind] = {"orphans": ORPHANS, "constraints": CONSTRAINTS, "guard": GUARD}
@@ -26,5 +28,7 @@ __all__ = [
     "find_references",
     "integration_measures",
     "is_same_thing",
+    "note_users",
     "read_reference_params",
+    "verify_users",
 ]

@@ -21,7 +21,6 @@ from rally_etl.protection.user_tables import UserTable, find_user_tables
 
 Schemas = tuple[str, ...]
 FATES = ("same", "renamed", "repointed", "changed", "added", "gone", "lost", "moved", "emptied", "dangling")
-SHOWN = 20
 
 _RELATIONS = sa.text(
     """
@@ -47,7 +46,7 @@ class Account:
         lost: points nowhere and did not. moved: points at another thing. emptied: NULL and was not.
         dangling: points nowhere, as before.
         fingerprint: of the rows, where the account is about rows.
-        told: kind, league id (None where there is none) and sentence about what is lost, moved, emptied or renamed.
+        told: what is lost, moved, emptied or renamed: kind, league id (None where there is none), rows, sentence.
     """
 
     table: str
@@ -74,11 +73,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class _Relation:
+class Relation:
+    """A table or view that a search path shows."""
+
     schema: str
     columns: frozenset[str]
 
     def sql(self, name: str) -> str:
+        """Its quoted name."""
         return quote(self.schema, name)
 
 
@@ -91,7 +93,7 @@ def account(
     row by row.
     """
     connection.execute(sa.text("set local work_mem = '128MB'"))
-    first, then = _look(connection, before), _look(connection, after)
+    first, then = look(connection, before), look(connection, after)
     accounts = []
     for name, table in sorted(find_user_tables(connection, params, dict.fromkeys((*before, *after))).items()):
         if name not in first and name not in then:
@@ -125,10 +127,10 @@ def store_accounts(connection: sa.Connection, run_id: str, moment: str, accounts
         )
 
 
-def _look(connection: sa.Connection, schemas: Schemas) -> dict[str, _Relation]:
+def look(connection: sa.Connection, schemas: Schemas) -> dict[str, Relation]:
     """Every table or view that the schemas show, each from the first that has it."""
     found = connection.execute(_RELATIONS, {"schemas": list(schemas)})
-    return {row.name: _Relation(row.schema, frozenset(row.columns)) for row in found}
+    return {row.name: Relation(row.schema, frozenset(row.columns)) for row in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,8 @@ class _Sides:
     """One table of users before and after; a side is None where it does not exist."""
 
     table: UserTable
-    before: _Relation | None
-    after: _Relation | None
+    before: Relation | None
+    after: Relation | None
 
     @property
     def is_one(self) -> bool:
@@ -147,7 +149,7 @@ class _Sides:
     def has(self, column: str) -> bool:
         return any(side and column in side.columns for side in (self.before, self.after))
 
-    def rows(self, side: _Relation | None, *columns: str) -> str:
+    def rows(self, side: Relation | None, *columns: str) -> str:
         """SQL of one side's rows: key, hash, and the columns named as text; a column that it lacks is NULL."""
         shown = [
             f"cast(l.{quote(column)} as text) as {quote(column)}"
@@ -193,8 +195,8 @@ def _reference(
     sides: _Sides,
     reference: Reference,
     params: ReferenceParams,
-    first: Mapping[str, _Relation],
-    then: Mapping[str, _Relation],
+    first: Mapping[str, Relation],
+    then: Mapping[str, Relation],
     meaning: Meaning,
 ) -> Account:
     """What became of what one reference points at."""
@@ -204,7 +206,7 @@ def _reference(
         kind = row.kind or _judged(connection, reference, row, meaning)
         setattr(found, kind, getattr(found, kind) + row.row_count)
         found.row_count += row.row_count if kind != "emptied" else 0
-        if kind in ("lost", "moved", "emptied", "renamed") and len(found.told) < SHOWN:
+        if kind in ("lost", "moved", "emptied", "renamed"):
             found.told.append((kind, row.league_id, row.row_count, _told(reference, row, kind, meaning)))
     return found
 
@@ -213,8 +215,8 @@ def _compared(
     sides: _Sides,
     reference: Reference,
     params: ReferenceParams,
-    first: _Relation | None,
-    then: _Relation | None,
+    first: Relation | None,
+    then: Relation | None,
 ) -> str:
     """SQL of what rows pointed and point at: one row for what clearly is the same, else one per pair of values."""
     column = quote(reference.column)
@@ -258,7 +260,7 @@ def _compared(
         """
 
 
-def _targets(reference: Reference, params: ReferenceParams, relation: _Relation | None, used: str) -> str:
+def _targets(reference: Reference, params: ReferenceParams, relation: Relation | None, used: str) -> str:
     """SQL of the rows pointed at, by key: a person's printed id has one row per membership."""
     if relation is None or reference.target_column not in relation.columns:
         nothing = "cast(null as integer[]) as ids, cast(null as integer) as league_id"
@@ -284,7 +286,8 @@ def _judged(connection: sa.Connection, reference: Reference, row: sa.Row, meanin
         meaning.is_same(reference.target, row.league_id, one, other) for one in before for other in row.now_names
     )
     if row.was != row.now:
-        return "repointed" if is_same or meaning.is_redirected(reference.target, row.was_ids, row.now_ids) else "moved"
+        is_decided = meaning.is_operation or meaning.is_redirected(reference.target, row.was_ids, row.now_ids)
+        return "repointed" if is_same or is_decided else "moved"
     if is_same:
         return "same"
     return "renamed" if meaning.why_renamed(reference.target, row.now_ids) else "moved"

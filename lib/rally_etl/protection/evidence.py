@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,13 +21,15 @@ from rally_etl.database.references import (
 )
 from rally_etl.errors import RallyEtlError
 from rally_etl.measures import Measures, counted, measure, store_metrics
-from rally_etl.naming import Leagues, is_one_name, load_leagues
-from rally_etl.planning.merge import own_name
+from rally_etl.naming import load_leagues
 from rally_etl.planning.operations import of_run
 from rally_etl.planning.schema import schemas
+from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.accounted import unaccounted_rows
 from rally_etl.protection.hand_kept import compare_hand_kept
-from rally_etl.protection.identity import is_same_thing
+from rally_etl.protection.kept import keys_that_differ, practices_that_differ
+from rally_etl.protection.meaning import Meaning, read_meaning
+from rally_etl.protection.user_tables import find_user_tables
 from rally_etl.settings import Settings
 
 STAGE = "integration"
@@ -36,8 +39,13 @@ NAMES = (
     "references_renamed",
     "user_rows_changed",
     "hand_kept_changed",
+    "practices_differ",
+    "keys_differ",
     "pages_worse",
 )
+_FATES = {fate: f"references_{fate}" for fate in ("lost", "moved", "renamed")} | {"emptied": "references_lost"}
+"""Measure that a fate of an account counts in: a reference that is emptied has lost what it pointed at."""
+
 
 _TABLES = sa.text(
     "select relname from pg_class where relnamespace = to_regnamespace(quote_ident(:name)) and relkind <> 'i'"
@@ -59,7 +67,6 @@ class _Found:
 
     leagues: tuple[str, ...]
     keys: dict[int, str]
-    decided: dict[tuple[str, int], str] = field(default_factory=dict)  # table and id -> why its new name is its own
     counts: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     texts: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -100,16 +107,22 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
                 sa.text("select league from etl.run_leagues where run_id = :run_id order by league"), {"run_id": run_id}
             )
         )
-        rows = connection.execute(sa.text("select id, league_id from leagues")).all()
-        found = _Found(leagues, {row.id: known.canonical(row.league_id) or row.league_id for row in rows})
-        found.decided = _decided(connection, plan)
+        meaning = read_meaning(connection, known, params.series_words, run_id)
+        found = _Found(leagues, meaning.keys)
         columns = read_columns(connection)
         operation = of_run(connection, run_id)
         references = find_references(connection, params)
+        accounts = account(connection, params, ("public",), (candidate, "public"), meaning)
         for reference in references:
-            if reference.target in seen:
+            # what an import makes of users' rows is in the account; what an operation does, in what it may do
+            if reference.target in seen and (operation or not reference.is_users):
                 users = candidate if operation and reference.table in seen else "public"
-                _compare(connection, reference, params, candidate, users, columns, found, known)
+                _compare(connection, reference, params, candidate, users, columns, found, meaning)
+        if operation is None:
+            for each in accounts:
+                for fate, league_id, count, text in each.told:
+                    found.add(_FATES[fate], [found.keys.get(league_id)], count, text)
+        _count_keys(connection, params, candidate, operation, found)
         _count_user_rows(connection, params, plan, planned, columns, found, operation is None)
         for kept in compare_hand_kept(connection, read_ownership(settings.params_dir), params, run_id, operation):
             found.add("hand_kept_changed", [], 0, kept.told)
@@ -121,8 +134,27 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
                 found.add("user_rows_changed", [], 1, text)
         _count_pages(connection, candidate, found)
     measures = found.measures()
+    with engine.begin() as connection:
+        store_accounts(connection, run_id, "candidate", accounts)
     store_metrics(engine, run_id, STAGE, measures)
     return measures
+
+
+def _count_keys(
+    connection: sa.Connection,
+    params: ReferenceParams,
+    candidate: str,
+    operation: Mapping[str, Any] | None,
+    found: _Found,
+) -> None:
+    """Count keys of users' rows, and practices of teams, that differ; a guarded run is compared with its snapshot."""
+    if operation and operation["kind"] in ("guard", "undo"):
+        return
+    sides = find_user_tables(connection, params), ("public",), (candidate, "public"), operation is None
+    for count, text in keys_that_differ(connection, *sides):
+        found.add("keys_differ", [], count, text)
+    for league_id, count, text in practices_that_differ(connection, *sides):
+        found.add("practices_differ", [found.keys.get(league_id)], count, text)
 
 
 def _compare(
@@ -133,7 +165,7 @@ def _compare(
     users: str,
     columns: set[tuple[str, str]],
     found: _Found,
-    known: Leagues,
+    meaning: Meaning,
 ) -> None:
     """Count the user rows of one reference whose target is gone, or is another thing than before.
 
@@ -145,35 +177,14 @@ def _compare(
         if row.is_lost:
             text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} ({reference.target} {row.key})"
             found.add("references_lost", leagues, row.row_count, text)
-        elif is_same_thing(
-            reference.target, own_name(row.before), own_name(row.after), params.series_words
-        ) or _is_respelled(reference.target, row, found, known):
+        elif meaning.is_same(reference.target, row.league_id, row.before, row.after):
             continue
-        elif why := found.decided.get((reference.target, row.id)):
+        elif why := meaning.why_renamed(reference.target, [row.id]):
             text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r}, now {row.after!r}: {why}"
             found.add("references_renamed", leagues, row.row_count, text)
         else:
             text = f"{reference.name}: {counted(row.row_count, 'row')} of {row.before!r} would be of {row.after!r}"
             found.add("references_moved", leagues, row.row_count, text)
-
-
-def _decided(connection: sa.Connection, plan: str) -> dict[tuple[str, int], str]:
-    """Live rows that identity has found under another name, by their players or by what a person said."""
-    rows = connection.execute(
-        sa.text(
-            f"select table_name, id, evidence from {quote(plan, 'identified')}"
-            " where strategy in ('roster', 'alias', 'name')"
-        )
-    )
-    return {(row.table_name, row.id): row.evidence for row in rows}
-
-
-def _is_respelled(target: str, row: sa.Row, found: _Found, known: Leagues) -> bool:
-    """Whether the league's own grammar reads both names as one: `Biltmore 14a 14` and `Biltmore 14a`."""
-    key = found.keys.get(row.league_id)
-    if target not in ("teams", "series") or key is None:
-        return False
-    return is_one_name(known.get(key), own_name(row.before), own_name(row.after))
 
 
 def _changed_targets(

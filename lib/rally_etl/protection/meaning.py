@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import quote
 from rally_etl.naming import Leagues, is_one_name
 from rally_etl.planning.merge import own_name
+from rally_etl.planning.operations import of_run
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.identity import is_same_thing
 
@@ -25,6 +26,7 @@ class Meaning:
         keys: id of a live league -> its key.
         renamed: (table, id) -> why its new name is its own.
         redirects: (table, from id) -> id that a merge has decided on.
+        is_operation: what points at another id was planned by a run without a scrape, which accounts for it row by row.
     """
 
     leagues: Leagues
@@ -32,6 +34,7 @@ class Meaning:
     keys: dict[int, str]
     renamed: dict[tuple[str, int], str] = field(default_factory=dict)
     redirects: dict[tuple[str, int], int] = field(default_factory=dict)
+    is_operation: bool = False
 
     def is_same(self, target: str, league_id: int | None, before: str | None, after: str | None) -> bool:
         """Whether two names of one row are one name in two spellings."""
@@ -53,17 +56,25 @@ class Meaning:
 def read_meaning(
     connection: sa.Connection, leagues: Leagues, series_words: Collection[str], run_id: str | None = None
 ) -> Meaning:
-    """Read what is decided: the merges in force, and of a run what its plan decides, as long as that is kept."""
-    rows = connection.execute(sa.text("select id, league_id from public.leagues")).all()
+    """Read what is decided: the merges in force, and of a run what its plan decides, as long as that is kept.
+
+    Leagues are those that the search path shows: a candidate may have new ones.
+    """
+    rows = connection.execute(sa.text("select id, league_id from leagues")).all()
     found = Meaning(leagues, series_words, {row.id: leagues.canonical(row.league_id) or row.league_id for row in rows})
     sql = "select table_name, from_id, into_id from etl.redirects where ended_at is null"
-    plan = schemas(run_id)[0] if run_id else None
-    if plan and connection.scalar(sa.text("select to_regclass(:name)"), {"name": quote(plan, "identified")}):
-        decided = connection.execute(
-            sa.text(f"select table_name, id, evidence from {quote(plan, 'identified')} where strategy = any(:decided)"),
-            {"decided": list(_DECIDED)},
-        )
-        found.renamed = {(row.table_name, row.id): row.evidence for row in decided}
-        sql += f" union all select table_name, from_id, into_id from {quote(plan, 'new_redirects')}"
+    if run_id:
+        found.is_operation = bool(of_run(connection, run_id))
+        plan = schemas(run_id)[0]
+        if _is_there(connection, quote(plan, "identified")):
+            decided = f"select table_name, id, evidence from {quote(plan, 'identified')} where strategy = any(:decided)"
+            rows = connection.execute(sa.text(decided), {"decided": list(_DECIDED)})
+            found.renamed = {(row.table_name, row.id): row.evidence for row in rows}
+        if _is_there(connection, quote(plan, "new_redirects")):
+            sql += f" union all select table_name, from_id, into_id from {quote(plan, 'new_redirects')}"
     found.redirects = {(row.table_name, row.from_id): row.into_id for row in connection.execute(sa.text(sql))}
     return found
+
+
+def _is_there(connection: sa.Connection, name: str) -> bool:
+    return connection.scalar(sa.text("select to_regclass(:name) is not null"), {"name": name})

@@ -70,19 +70,40 @@ def note_users(connection: sa.Connection, params: ReferenceParams, run_id: str |
             with all that they say now, and the new names of what it has renamed, and nothing else: called in the
             transaction of its publish.
     """
-    tables = {name: each for name, each in find_user_tables(connection, params).items() if each.is_remembered}
-    connection.execute(sa.text("drop table if exists pg_temp.noted_rows"))
-    connection.execute(sa.text(f"create temporary table noted_rows ({_PLACES}) on commit drop"))
     if run_id is None:
-        connection.execute(sa.text("set local work_mem = '128MB'"))
-        connection.execute(sa.text(_SEEN.format(live=_live(tables))), {"names": list(tables)})
+        tables = find_changes(connection, params)
         return _take(connection, tables, params, None)
-    planned = [name for name in read_planned(connection, run_id) if name in tables]
-    for name in planned:
+    tables = _remembered(connection, params)
+    _make_places(connection)
+    for name in [name for name in read_planned(connection, run_id) if name in tables]:
         _place_planned(connection, tables[name], run_id)
     noted = _take(connection, tables, params, run_id)
     _rename(connection, tables, params, run_id)
     return noted
+
+
+def find_changes(connection: sa.Connection, params: ReferenceParams) -> dict[str, UserTable]:
+    """Fill ``noted_rows``, a table of the transaction, with the remembered rows that are not as memory has them.
+
+    Its columns: table_name, row_key, place (`ctid` of the live row), state (added, changed, gone, back).
+
+    Returns:
+        the remembered tables.
+    """
+    tables = _remembered(connection, params)
+    _make_places(connection)
+    connection.execute(sa.text("set local work_mem = '128MB'"))
+    connection.execute(sa.text(_SEEN.format(live=_live(tables))), {"names": list(tables)})
+    return tables
+
+
+def _remembered(connection: sa.Connection, params: ReferenceParams) -> dict[str, UserTable]:
+    return {name: each for name, each in find_user_tables(connection, params).items() if each.is_remembered}
+
+
+def _make_places(connection: sa.Connection) -> None:
+    connection.execute(sa.text("drop table if exists pg_temp.noted_rows"))
+    connection.execute(sa.text(f"create temporary table noted_rows ({_PLACES}) on commit drop"))
 
 
 def settle(
@@ -94,8 +115,7 @@ def settle(
         rows: table -> row keys.
     """
     tables = {name: each for name, each in find_user_tables(connection, params).items() if name in rows}
-    connection.execute(sa.text("drop table if exists pg_temp.noted_rows"))
-    connection.execute(sa.text(f"create temporary table noted_rows ({_PLACES}) on commit drop"))
+    _make_places(connection)
     for name, each in tables.items():
         connection.execute(
             sa.text(
@@ -240,16 +260,17 @@ def _rename(connection: sa.Connection, tables: Mapping[str, UserTable], params: 
             if reference.target not in planned:
                 continue
             key, column = quote(reference.target_column), quote(reference.column)
-            after, before = (name_sql(alias, reference.target, params) for alias in ("p", "b"))
+            now, after, before = (name_sql(alias, reference.target, params) for alias in ("t", "p", "b"))
             connection.execute(
                 sa.text(
                     f"""
                     update etl.user_rows as m
                     set image = jsonb_set(m.image, cast(:path as text[]), to_jsonb(r.name))
-                    from (select distinct on (1) cast(p.{key} as text) as key, {after} as name
+                    from (select distinct on (1) cast(t.{key} as text) as key, {now} as name
                           from {quote(plan, reference.target)} as p
                           join {quote(plan, f"{reference.target}_before")} as b on b.id = p.id
-                          where p._op <> 'delete' and {after} is distinct from {before}) as r
+                          join {quote("public", reference.target)} as t on t.id = p.id
+                          where p._op <> 'delete' and {after} is distinct from {before} and {now} = {after}) as r
                     join {quote("public", each.name)} as l on cast(l.{column} as text) = r.key
                     where m.table_name = :name and m.row_key = {each.key("l")} and m.image ->> :column = r.key
                       and m.image -> '{NAMES}' ->> :column is distinct from r.name
