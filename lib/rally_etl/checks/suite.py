@@ -49,7 +49,12 @@ _NO_WORSE = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the binds of the checks stand for in one run. ``is_way_back``: it undoes a run without a scrape."""
+    """What the binds of the checks stand for in one run.
+
+    Attributes:
+        is_import: it takes in what somebody brings: a scrape, or a guarded command, whose rows may be live already.
+        is_way_back: it undoes a run that was no import.
+    """
 
     run_id: str
     as_of: dt.date
@@ -199,8 +204,9 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
         UsageError: there is no such run.
     """
     sql = (
-        "select r.as_of, r.operation is null as is_import, r.operation ->> 'kind' = 'undo' and exists (select from"
-        " etl.runs as u where u.run_id = r.operation ->> 'run' and u.operation is not null) as is_way_back"
+        "select r.as_of, coalesce(r.operation ->> 'kind', 'guard') = 'guard' as is_import,"
+        " r.operation ->> 'kind' = 'undo' and exists (select from etl.runs as u where u.run_id = r.operation ->> 'run'"
+        " and u.operation ->> 'kind' <> 'guard') as is_way_back"
         " from etl.runs as r where r.run_id = :run_id"
     )
     run = connection.execute(sa.text(sql), {"run_id": run_id}).first()
