@@ -21,11 +21,10 @@ from incidents import INCIDENTS
 from rally_etl import ledger, planning, protection
 from rally_etl.checks import audit, run_checks
 from rally_etl.database.engine import connect
-from rally_etl.database.references import read_reference_params
+from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import ddl, integration_measures
-from rally_etl.protection.memory import note_users
+from rally_etl.protection import ddl, integration_measures, note_users
 from rally_etl.sample import season
 from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings
@@ -48,9 +47,14 @@ def start(make_database: MakeDatabase, template: str, folder: Path, scrape: Path
         imports.write(PRACTICE_TIMES)
         attach(engine, users_per_team=per_team)
         with engine.begin() as connection:
-            note_users(connection, read_reference_params(settings.params_dir / "references.yaml"))
+            note_users(connection, references(settings))
         engine.dispose()
         yield sa.make_url(url).database
+
+
+def references(settings: Settings) -> ReferenceParams:
+    """What `params/references.yaml` says."""
+    return read_reference_params(settings.params_dir / "references.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +156,8 @@ def repair(engine: sa.Engine, settings: Settings, kind: str) -> None:
         run_id,
         keys,
         lambda connection: [name for league in keys for name in audit(connection, settings, run_id, league)],
-        lambda connection: ddl.drop_planned(connection, run_id),
+        first=lambda connection: ddl.drop_planned(connection, run_id),
+        last=lambda connection: note_users(connection, references(settings), run_id),
     )
     assert [] == planning.verify(engine, run_id, keys)
     assert [] == ddl.add_planned(engine, run_id)

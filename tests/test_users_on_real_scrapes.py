@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from attached import REFERENCES, digests, meanings, orphans, printed_ids, rosters
 from rally_etl import gate, planning, protection
+from rally_etl.database.references import read_reference_params
 from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings
 from scrapes import Import
@@ -24,6 +25,7 @@ LATER = (
     "scrapes/2025-09-25",
     "scrapes/2025-10-01",
 )
+OF_USERS = ("dangling", "emptied", "moved", "gone")
 PRACTICE_TIMES = (
     "create table practice_times (id serial primary key, team_id integer not null, practice_date date, start_time time,"
     " end_time time, court_number integer, notes text, created_by integer references users(id))"
@@ -46,6 +48,7 @@ class Seen:
     lost: dict
     rosters: dict[int, set[str]]
     persons: dict[int, str]
+    found: list[str]
 
 
 @dataclass(slots=True)
@@ -70,16 +73,24 @@ def season(module_engine: sa.Engine, module_settings: Settings) -> Iterator[Seas
     found = Season(
         written, digests(module_engine), meanings(module_engine), rosters(module_engine), printed_ids(module_engine)
     )
+    references = read_reference_params(module_settings.params_dir / "references.yaml")
     for name in LATER:
         run_id = importing.plan(DATA / name)
         decided = decide(importing, run_id)
         allowed = [league for league, each in decided.items() if each["decision"] != gate.NO_GO]
         measures = protection.integration_measures(module_engine, module_settings, run_id)
         for league in allowed:
-            planning.publish(module_engine, run_id, [league])
+            planning.publish(
+                module_engine,
+                run_id,
+                [league],
+                last=lambda connection, run_id=run_id: protection.note_users(connection, references, run_id),
+            )
+        with module_engine.connect() as connection:
+            told = [each.told for each in protection.find_orphans(connection, module_settings, kinds=OF_USERS)]
         rows, names, lost = digests(module_engine), meanings(module_engine), orphans(module_engine)
         found.seen[name] = Seen(
-            allowed, measures, rows, names, lost, rosters(module_engine), printed_ids(module_engine)
+            allowed, measures, rows, names, lost, rosters(module_engine), printed_ids(module_engine), told
         )
     yield found
 
@@ -147,8 +158,9 @@ def test_what_bears_another_name_in_the_new_season(season):
 
 
 @pytest.mark.parametrize("name", LATER)
-def test_account_says_so_too(season, name):
-    """What the product itself counts for each league of the scrape."""
+def test_account_and_search_say_so_too(season, name):
+    """What the product itself counts for each league of the scrape, and looks for afterwards."""
+    assert [] == season.seen[name].found
     for league, measures in season.seen[name].measures.items():
         for measure in ("references_lost", "references_moved", "user_rows_changed"):
             assert 0 == measures[measure]["value"], (league, measure, measures[measure]["detail"])
