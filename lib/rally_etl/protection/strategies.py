@@ -101,13 +101,20 @@ def _pattern(case: Case, things: Things, trust: Trust) -> Iterator[Lead]:
             found = things.find("players", case.row["player_name"], case.league, series)
             yield from _several(found, "pattern", trust, f"the row says {case.row['player_name']} of {series}")
     led = {}
-    for column, other in case.others.items():
+    for column, other in _said_beside(case, things):
         number = {"teams": other.team_id, "series": other.series_id, "leagues": other.league_id}.get(target)
         thing = things.get(target, number) if other.table not in (target, "leagues", "clubs") else None
         if thing and _is_active_here(other, thing):
             led.setdefault(thing.id, (thing, f"the row's {column} is {other.told}"))
     for thing, told in led.values():
         yield Lead("pattern", thing, confidence / len(led), told, len(led) == 1)
+
+
+def _said_beside(case: Case, things: Things) -> Iterator[tuple[str, Thing]]:
+    """What the row's other references lead to; a person's printed id to all of the person's memberships."""
+    for column, other in case.others.items():
+        is_person = other.table == "players" and case.row.get(column) == other.printed_id
+        yield from ((column, each) for each in (things.by_person(other.printed_id) if is_person else [other]))
 
 
 def _is_active_here(other: Thing, thing: Thing) -> bool:

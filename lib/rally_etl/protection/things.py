@@ -82,6 +82,17 @@ _PEOPLE = """
     """
 
 
+@dataclass(frozen=True, slots=True)
+class _People:
+    """The players that were read; ``by_person``: prefixes of a league -> person key -> players of such leagues."""
+
+    by_printed_id: dict[str, list[Thing]] = field(default_factory=lambda: defaultdict(list))
+    by_name: dict[str, list[Thing]] = field(default_factory=lambda: defaultdict(list))
+    by_person: dict[tuple[str, ...], dict[str, list[Thing]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+
+
 @dataclass
 class Things:
     """All live leagues, clubs, series and teams but those merged into others, and those players that were asked for."""
@@ -144,6 +155,17 @@ class Things:
         for row in self.connection.execute(sa.text(_PEOPLE), binds):
             if row.id not in self.redirects["players"]:
                 self.people[row.id] = self._thing("players", row)
+        vars(self).pop("_index", None)
+
+    @cached_property
+    def _index(self) -> _People:
+        found = _People()
+        for thing in self.people.values():
+            prefixes = tuple(self.leagues.get(thing.league).id_prefixes)
+            found.by_printed_id[thing.printed_id].append(thing)
+            found.by_name[clean_name(thing.name).casefold()].append(thing)
+            found.by_person[prefixes][person_key(thing.printed_id, prefixes)].append(thing)
+        return found
 
     def get(self, table: str, row_id: int | None) -> Thing | None:
         """The live thing of an id; one that was merged is none."""
@@ -158,7 +180,7 @@ class Things:
         if target_column == "id":
             return self.get(table, int(value)) if value.isascii() and value.isdigit() and len(value) < 10 else None
         if table == "players":
-            rows = [thing for thing in self.people.values() if thing.printed_id == value]
+            rows = self._index.by_printed_id[value]
             return min(rows, key=lambda thing: (not thing.is_active, thing.id), default=None)
         return next((thing for thing in self.by_id[table].values() if thing.name == value), None)
 
@@ -288,11 +310,7 @@ class Things:
 
     def _find_people(self, name: str, league: str, series: str, team: str) -> tuple[Found, ...]:
         same = clean_name(name).casefold()
-        rows = [
-            thing
-            for thing in self.people.values()
-            if clean_name(thing.name).casefold() == same and league in (thing.league, EVERYWHERE)
-        ]
+        rows = [thing for thing in self._index.by_name[same] if league in (thing.league, EVERYWHERE)]
         far = ("any_league",) if league == EVERYWHERE and len({thing.league for thing in rows}) == 1 else ()
         if team:
             there = [thing for thing in rows if self.is_one_name("teams", thing.league, thing.team, team)]
@@ -307,12 +325,11 @@ class Things:
 
     def by_person(self, printed: str) -> list[Thing]:
         """Rows of the person whom a printed id means under any league's prefix, or by an alias in force."""
-        found = []
-        for thing in self.people.values():
-            prefixes = tuple(self.leagues.get(thing.league).id_prefixes)
-            if person_key(thing.printed_id, prefixes) == person_key(printed, prefixes):
-                found.append(thing)
-        return found
+        return [
+            thing
+            for prefixes, persons in self._index.by_person.items()
+            for thing in persons[person_key(printed, prefixes)]
+        ]
 
     def _rows(self, sql: str) -> Collection[sa.Row]:
         return self.connection.execute(sa.text(sql)).all()
