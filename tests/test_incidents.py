@@ -24,7 +24,8 @@ from rally_etl.database.engine import connect
 from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import ddl, integration_measures, note_users
+from rally_etl.protection import integration_measures, note_users
+from rally_etl.protection.constraints import ddl
 from rally_etl.sample import season
 from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings

@@ -22,12 +22,14 @@ from rally_etl.leftovers import tidy
 from rally_etl.measures import counted
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import guard_choice, snapshot, unfinished
-from rally_etl.protection.command import Ended, check_command, masked, run_command
-from rally_etl.protection.definitions import base_tables
-from rally_etl.protection.difference import TableDifference, differences
+from rally_etl.protection.guard import unfinished
+from rally_etl.protection.guard.choice import DIRECT, OLD_IDS, GuardParams, choose, load_guard_params
+from rally_etl.protection.guard.command import Ended, check_command, masked, run_command
 from rally_etl.protection.memory import note_users
-from rally_etl.protection.restore import Restored, restore
+from rally_etl.protection.snapshots import snapshot
+from rally_etl.protection.snapshots.definitions import base_tables
+from rally_etl.protection.snapshots.difference import TableDifference, differences
+from rally_etl.protection.snapshots.restore import Restored, restore
 from rally_etl.settings import Settings
 
 KIND = "guard"
@@ -68,7 +70,7 @@ def guard(
         RunLocked: another run works on this database.
         RallyEtlError: the database could not be put back; the snapshot is kept, and the next start tries again.
     """
-    params = guard_choice.load_guard_params(settings.params_dir)
+    params = load_guard_params(settings.params_dir)
     check_command(order.command)
     engine = connect(settings)
     init(engine)
@@ -95,7 +97,7 @@ class _Guard:
     settings: Settings
     run_id: str
     order: Order
-    params: guard_choice.GuardParams
+    params: GuardParams
     keys: list[str]
     tell: runs.Tell
     taken: snapshot.Snapshot | None = None
@@ -116,7 +118,7 @@ class _Guard:
                 self._back(failure)
                 is_back = True
                 return self._finish_unread(failure)
-            is_back = self.method != guard_choice.DIRECT
+            is_back = self.method != DIRECT
             document = runs.go_through(
                 self.engine, self.settings, self.run_id, self.order.dry_run, self.tell, self._conclude
             )
@@ -179,13 +181,13 @@ class _Guard:
             return None
         self.tell("comparison", "…")
         with self.engine.connect() as connection, connection.begin() as transaction:
-            choice = guard_choice.choose(
+            choice = choose(
                 connection, self.settings, self.taken.schema, self.params, is_old_ids=self.order.old_ids
             )
             transaction.rollback()
         self._note(preserved=choice.preserved, entities=choice.entities)
         self._detail(**{name: value for name, value in asdict(choice).items() if name not in ("method", "why")})
-        if choice.method == guard_choice.OLD_IDS:
+        if choice.method == OLD_IDS:
             self._set_aside()
         self._choose(choice.method, choice.why)
         self.tell("comparison", f"{_METHODS[choice.method]}: {choice.why}  {time.monotonic() - started:.1f} s")
@@ -193,7 +195,7 @@ class _Guard:
 
     def _choose(self, method: str, why: str) -> None:
         self.method = method
-        after = unfinished.after_schema(self.run_id) if method == guard_choice.OLD_IDS else "public"
+        after = unfinished.after_schema(self.run_id) if method == OLD_IDS else "public"
         self._note(method=method, why=why)
         self._detail(after=after)
 
@@ -221,7 +223,7 @@ class _Guard:
 
     def _conclude(self, outcomes: Mapping[str, runs.Outcome]) -> None:
         """Where the command's own rows are live, they stay only if they were published."""
-        if self.method != guard_choice.DIRECT:
+        if self.method != DIRECT:
             return
         if any(outcome.is_published for outcome in outcomes.values()):
             with self.engine.begin() as connection:
@@ -306,8 +308,8 @@ def _check_tables(engine: sa.Engine, tables: tuple[str, ...]) -> None:
 
 
 _METHODS = {
-    guard_choice.DIRECT: "the command's ids stay, rows of users follow them",
-    guard_choice.OLD_IDS: "the old ids stay, what the command brought comes under them",
+    DIRECT: "the command's ids stay, rows of users follow them",
+    OLD_IDS: "the old ids stay, what the command brought comes under them",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from rally_etl import pipeline, planning
-from rally_etl.protection.unfinished import put_back_unfinished
+from rally_etl.protection.guard.unfinished import put_back_unfinished
 
 KEPT_PLANS = 20
 ENDING_S = 10  # seconds a session of a dead run may take to end

@@ -21,7 +21,8 @@ from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import ddl, note_users, verify_users
+from rally_etl.protection import note_users, verify_users
+from rally_etl.protection.constraints import ddl
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 

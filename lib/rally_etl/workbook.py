@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import imported, recorded, references
+from rally_etl.reporting import accounts, checked, imported, recorded, references
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting.tables import Note, Table, in_words
 
@@ -120,13 +120,17 @@ class Book:
             rows, "table", "rows", title=f"Live: {counted(sum(totals.values()), 'imported row')}", axis="Rows"
         )
 
+    def safety(self) -> Table | Note:
+        """What is wrong with the database, before anything is read."""
+        return accounts.safety(self)
+
     def user_rows(self) -> Table | Note:
-        """Rows that users wrote; a run never changes one of them."""
-        rows = self.read(recorded.user_tables)
-        filled = [row for row in rows if row["rows"]]
-        names = ", ".join(row["table"] for row in rows if not row["rows"])
-        note = f"Empty: {names}." if names else ""
-        return Table(filled, title="Rows that users wrote", empty="No user table holds a row.", note=note)
+        """Rows that users wrote, and what they point at; an import never changes one of them."""
+        return accounts.before(self)
+
+    def practices(self) -> Table | Note:
+        """Practice times per team, which stand among the scraped matches."""
+        return accounts.practices(self)
 
     def constraints(self) -> Table | Note:
         """Keys and constraints found on the imported tables; environments differ, so nothing is assumed."""
@@ -238,26 +242,21 @@ class Book:
 
     def checks_chart(self) -> Any:
         """Outcomes of the checks per league."""
-        from rally_etl.reporting import charts
-
-        rows = self.of_run(recorded.check_outcomes)
-        if not rows:
-            return Note("No check was run.")
-        total = sum(row["checks"] for row in rows)
-        passed = sum(row["checks"] for row in rows if row["outcome"] == "passed")
-        return charts.check_outcomes(rows, title=f"{passed:,} of {total:,} checks passed")
+        return checked.checks_chart(self)
 
     def failing_rows(self, check: str = "", limit: int = 50) -> Table | Note:
         """Rows that failed checks, as the checks returned them."""
-        rows = [
-            {"check": row["check_name"], "league": row["league"], "row": in_words(sample)}
-            for row in self.of_run(recorded.check_results)
-            if row["outcome"] != "passed" and check in ("", row["check_name"])
-            for sample in row["sample"][:limit]
-        ]
-        return Table(rows[:200], title="Failing rows", empty="No check returned a row.")
+        return checked.failing_rows(self, check, limit)
 
     # 04 integration
+
+    def written(self) -> Table | Note:
+        """What users wrote, before and as it would be."""
+        return accounts.after(self)
+
+    def written_chart(self) -> Any:
+        """The same as a picture: what the references of each kind of row mean afterwards."""
+        return accounts.chart(self)
 
     def hand_kept(self) -> Table | Note:
         """Columns that people keep by hand: their values, and what the plan would change."""

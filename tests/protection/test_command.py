@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from rally_etl.database.url import parse_url
 from rally_etl.errors import RallyEtlError, UsageError
-from rally_etl.protection import command
-from rally_etl.protection.command import Ended, check_command, environment_of, masked, run_command
-from rally_etl.protection.output import LARGEST, Output
+from rally_etl.protection.guard import command
+from rally_etl.protection.guard.command import Ended, check_command, environment_of, masked, run_command
+from rally_etl.protection.guard.output import LARGEST, Output
 from rally_etl.settings import Settings
 
 RUN_ID = "20251001T060000-ab12"
@@ -209,7 +209,7 @@ def test_command_dies_with_its_guard(guarded, tmp_path):
     waits = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
     script = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from rally_etl.protection.command import _Kept\nfrom rally_etl.protection.output import Output\n"
+        "from rally_etl.protection.guard.command import _Kept\nfrom rally_etl.protection.guard.output import Output\n"
         "kept = _Kept([sys.executable, '-c', *sys.argv[2:]], os.environ)\n"
         "kept.follow(Output(open(os.devnull, 'w'), (), lambda line: None), time.monotonic() + 60)\n"
     )

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
-from rally_etl.protection.constraints import mend_empty
-from rally_etl.protection.keys import Finding, find_constraints
-from rally_etl.protection.needed import read_constraint_params
+from rally_etl.protection.constraints.keys import Finding, find_constraints
+from rally_etl.protection.constraints.needed import read_constraint_params
+from rally_etl.protection.constraints.plan import mend_empty
 from rally_etl.settings import Settings
 
 

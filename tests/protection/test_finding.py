@@ -531,3 +531,15 @@ def test_sample_season_has_no_orphans(engine, settings, tmp_path):
         with engine.begin() as connection:
             note_users(connection, params)
         assert [] == found(engine, settings)
+
+
+def test_team_that_a_row_without_an_id_names_is_spoken_of(live, settings):
+    """Its rows have lost their ids: that is what has to be mended, and the team is none too many."""
+    break_it(
+        live,
+        "insert into teams (id, club_id, series_id, league_id, team_name, display_name)"
+        " values (15, 2, 2, 1, 'Winnetka 13', 'Winnetka 13')",
+        "insert into series_stats (league_id, series, team) values (1, 'Series 13', 'Winnetka 13')",
+    )
+
+    assert [] == places(found(live, settings, "unspoken"))

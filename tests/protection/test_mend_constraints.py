@@ -19,7 +19,8 @@ from rally_etl.errors import UsageError
 from rally_etl.identity.answers import accept
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import ddl, find_constraints, integration_measures
+from rally_etl.protection import find_constraints, integration_measures
+from rally_etl.protection.constraints import ddl
 from scrapes import APTA, Import, fingerprint, line, small
 
 PRAIRIE = "insert into clubs (id, name) values (14202, 'Prairie Club'), (8711, 'Prairie-Club')"

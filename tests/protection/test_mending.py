@@ -19,9 +19,9 @@ from rally_etl.identity.spelling import team_spelling
 from rally_etl.planning import operations
 from rally_etl.protection import integration_measures
 from rally_etl.protection.memory import note_users
-from rally_etl.protection.mending import propose
+from rally_etl.protection.mending.proposals import propose
+from rally_etl.protection.mending.repair import Repair
 from rally_etl.protection.orphans import Orphan
-from rally_etl.protection.repair import Repair
 from scrapes import APTA, Import, fingerprint, small
 
 DAY = "2025-09-25T00:00:00Z"

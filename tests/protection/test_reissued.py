@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from conftest import MakeDatabase, project
 from rally_etl.database.engine import connect
-from rally_etl.protection.reissued import ENTITIES, Reissued, map_ids
+from rally_etl.protection.guard.reissued import ENTITIES, Reissued, map_ids
 from scrapes import TEAMS, Import, player, small, stats
 
 OFF = "set session_replication_role = replica"

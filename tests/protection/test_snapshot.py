@@ -18,10 +18,10 @@ from rally_etl.database.engine import connect
 from rally_etl.database.url import psql_url
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.protection import read_reference_params
-from rally_etl.protection.difference import differences
-from rally_etl.protection.fingerprints import fingerprint, whole
-from rally_etl.protection.restore import Restored, restore
-from rally_etl.protection.snapshot import Snapshot, drop, find, left_behind, take
+from rally_etl.protection.snapshots.difference import differences
+from rally_etl.protection.snapshots.fingerprints import fingerprint, whole
+from rally_etl.protection.snapshots.restore import Restored, restore
+from rally_etl.protection.snapshots.snapshot import Snapshot, drop, find, left_behind, take
 
 RUN_ID = "20251001T060000-ab12"
 RECREATE = Path(__file__).parent / "legacy/recreate.py"

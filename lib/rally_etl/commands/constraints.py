@@ -11,7 +11,7 @@ from rally_etl.commands.repair import AsJson, AsOf, By, DryRun, Reason
 from rally_etl.errors import UsageError
 
 if TYPE_CHECKING:
-    from rally_etl.protection.keys import Finding
+    from rally_etl.protection.constraints.keys import Finding
 
 Repair = Annotated[bool, typer.Option("--repair", help="Mend what is wrong, as a run that `undo` takes back.")]
 
@@ -41,8 +41,8 @@ def constraints(
     from rally_etl.commands.terminal import Terminal, print_json, printable
     from rally_etl.database.engine import connect, read_only
     from rally_etl.database.schema import init
-    from rally_etl.protection.constraints import changes_of, has_leagues, mend_empty
-    from rally_etl.protection.keys import find_constraints
+    from rally_etl.protection.constraints.keys import find_constraints
+    from rally_etl.protection.constraints.plan import changes_of, has_leagues, mend_empty
     from rally_etl.settings import Settings
 
     try:

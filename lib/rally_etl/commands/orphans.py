@@ -13,7 +13,7 @@ from rally_etl.commands.repair import AsOf, By, DryRun, Reason
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from rally_etl.protection.repair import Repair
+    from rally_etl.protection.mending.repair import Repair
     from rally_etl.settings import Settings
 
 SHOWN_ROWS = 10  # of one reference, target and strategy
@@ -204,7 +204,7 @@ def _look(settings: Settings, league: str) -> tuple[sa.Engine, list[Repair]]:
     from rally_etl.database.engine import connect, read_only
     from rally_etl.database.schema import init
     from rally_etl.protection import find_orphans
-    from rally_etl.protection.mending import propose
+    from rally_etl.protection.mending.proposals import propose
 
     engine = connect(settings)
     init(engine)
@@ -216,7 +216,7 @@ def _look(settings: Settings, league: str) -> tuple[sa.Engine, list[Repair]]:
 def _ask(engine: sa.Engine, repairs: Sequence[Repair], league: str, dry_run: bool) -> None:
     """Bring the queue up to what was found where nothing is to be planned; no run asks it then."""
     from rally_etl.database.locks import run_lock
-    from rally_etl.protection.questions import write_questions
+    from rally_etl.protection.mending.questions import write_questions
 
     if not dry_run:
         with run_lock(engine), engine.begin() as connection:

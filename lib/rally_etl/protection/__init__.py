@@ -5,15 +5,15 @@ from __future__ import annotations
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.planning.operations import Kind
 from rally_etl.protection.baseline import baseline_measures
-from rally_etl.protection.constraints import KIND as CONSTRAINTS
+from rally_etl.protection.constraints.keys import find_constraints
+from rally_etl.protection.constraints.plan import KIND as CONSTRAINTS
 from rally_etl.protection.evidence import integration_measures
 from rally_etl.protection.finding import find_orphans
-from rally_etl.protection.guard_plan import KIND as GUARD
+from rally_etl.protection.guard.plan import KIND as GUARD
 from rally_etl.protection.identity import is_same_thing
-from rally_etl.protection.keys import find_constraints
 from rally_etl.protection.live import verify_users
 from rally_etl.protection.memory import note_users
-from rally_etl.protection.mend_plan import KIND as ORPHANS
+from rally_etl.protection.mending.plan import KIND as ORPHANS
 
 KINDS: dict[str, Kind] = {"orphans": ORPHANS, "constraints": CONSTRAINTS, "guard": GUARD}
 """What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made."""

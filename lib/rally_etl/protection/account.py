@@ -39,6 +39,7 @@ class Account:
     """What became of the rows of one table of users, or (with a column) of what one reference points at, in rows.
 
     Attributes:
+        label: what one row is, in a captain's words.
         row_count: rows at this moment; of a reference, those that are not NULL.
         same: present and unchanged; of a reference, means the same by id and by name.
         renamed: the same thing under another name, as decided.
@@ -52,6 +53,7 @@ class Account:
     table: str
     column: str = ""
     target: str = ""
+    label: str = ""
     row_count: int = 0
     same: int = 0
     renamed: int = 0
@@ -173,7 +175,9 @@ def _rows(connection: sa.Connection, sides: _Sides) -> Account:
     print_ = "count(row_hash) || ':' || coalesce(sum(row_hash), 0) || ':' || coalesce(bit_xor(row_hash), 0)"
     if sides.is_one:
         found = connection.execute(sa.text(f"select count(*), {print_} from ({sides.rows(sides.after)}) as a")).one()
-        return Account(table=sides.table.name, row_count=found[0], same=found[0], fingerprint=found[1])
+        return Account(
+            table=sides.table.name, label=sides.table.label, row_count=found[0], same=found[0], fingerprint=found[1]
+        )
     row = connection.execute(
         sa.text(
             f"""
@@ -187,7 +191,7 @@ def _rows(connection: sa.Connection, sides: _Sides) -> Account:
             """
         )
     ).one()
-    return Account(table=sides.table.name, **row._mapping)
+    return Account(table=sides.table.name, label=sides.table.label, **row._mapping)
 
 
 def _reference(
@@ -200,7 +204,7 @@ def _reference(
     meaning: Meaning,
 ) -> Account:
     """What became of what one reference points at."""
-    found = Account(table=reference.table, column=reference.column, target=reference.target)
+    found = Account(table=reference.table, column=reference.column, target=reference.target, label=sides.table.label)
     sql = _compared(sides, reference, params, first.get(reference.target), then.get(reference.target))
     for row in connection.execute(sa.text(sql)):
         kind = row.kind or _judged(connection, reference, row, meaning)

@@ -13,7 +13,7 @@ from rally_etl.database.references import Reference, ReferenceParams, find_refer
 from rally_etl.naming import Leagues, club_key
 from rally_etl.planning.schema import read_planned, schemas
 from rally_etl.planning.undo import standing
-from rally_etl.protection.guard_evidence import unlike_before
+from rally_etl.protection.guard.evidence import unlike_before
 from rally_etl.records.values import person_key
 
 PERSON_KEY = "tenniscores_player_id"

@@ -15,8 +15,8 @@ from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
 from rally_etl.planning import measures as planning
 from rally_etl.protection.account import account, store_accounts
+from rally_etl.protection.constraints.keys import Finding, find_constraints
 from rally_etl.protection.finding import count_gone, find_orphans
-from rally_etl.protection.keys import Finding, find_constraints
 from rally_etl.protection.map import uncovered_texts
 from rally_etl.protection.meaning import read_meaning
 from rally_etl.protection.memory import note_users
@@ -28,15 +28,15 @@ from rally_etl.settings import Settings
 OF_USERS = ("dangling", "emptied", "moved", "gone")
 """Kinds of orphans that a user's row can be; the others are about imported rows, which an import may mend."""
 
-SAFETY = {
-    "missing_keys": "Unique keys that are missing",
-    "rows_violating": "Rows that contradict a key",
-    "contradicted_keys": "Constraints that refuse what is true",
-    "keys_doubtful": "Constraints to look at",
-    "tables_uncovered": "Tables and columns that the reference map leaves out",
-    "sequences_behind": "Sequences that would give an id twice",
-}
-"""Measures of the run as a whole that say whether the database is safe, in words."""
+SAFETY = (
+    "missing_keys",
+    "rows_violating",
+    "contradicted_keys",
+    "keys_doubtful",
+    "tables_uncovered",
+    "sequences_behind",
+)
+"""Measures of the run as a whole that say whether the database is safe."""
 
 _LISTED = sa.text(
     """

@@ -74,7 +74,7 @@ def _rows(connection: sa.Connection, table: UserTable, changes: dict[tuple[str, 
             f" as fingerprint from ({hashes}) as r"
         )
     ).one()
-    found = Account(table=table.name, **row._mapping)
+    found = Account(table=table.name, label=table.label, **row._mapping)
     found.changed = changes.get((table.name, "changed"), 0)
     found.added = changes.get((table.name, "added"), 0) + changes.get((table.name, "back"), 0)
     found.gone = changes.get((table.name, "gone"), 0)
@@ -92,7 +92,7 @@ def _reference(
     expected: int,
 ) -> Account:
     """What the rows that nobody has changed point at; *expected* of them pointed at nothing before."""
-    found = Account(table=reference.table, column=reference.column, target=reference.target)
+    found = Account(table=reference.table, column=reference.column, target=reference.target, label=table.label)
     nowhere: list[sa.Row] = []
     for row in connection.execute(sa.text(_pointing(table, reference, params)), {"run": run_id}):
         found.row_count += row.row_count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, Column, Table, quote, read_catalog
-from rally_etl.database.references import ARCHIVED, Reference, ReferenceParams, find_references
+from rally_etl.database.references import ARCHIVED, PRACTICE_ROWS, Reference, ReferenceParams, find_references
 
 SCHEDULE = "schedule"
 """The imported table in which users' practice rows stand."""
@@ -43,6 +43,7 @@ class UserTable:
         rows: SQL condition on columns without an alias that tells the users' rows.
         references: by id, to imported rows.
         secrets: columns that no copy of a row may hold.
+        label: what one row is, in a captain's words.
         is_remembered: its rows refer to imported ones, or are part of such rows, and are no mere log.
     """
 
@@ -50,6 +51,7 @@ class UserTable:
     rows: str
     references: tuple[Reference, ...]
     secrets: frozenset[str]
+    label: str
     is_remembered: bool
 
     @property
@@ -114,6 +116,7 @@ def _described(
             rows=params.practice_rows if name == SCHEDULE else "true",
             references=tuple(each for each in references if each.table == name),
             secrets=params.secrets & set(table.column_names),
+            label=params.called.get(PRACTICE_ROWS if name == SCHEDULE else name) or name.replace("_", " "),
             is_remembered=name in remembered and bool(table.key),
         )
         for name, table in catalog.items()

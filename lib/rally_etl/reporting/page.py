@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import charts, guarded, pages, recorded, repairs
+from rally_etl.reporting import accounts, charts, guarded, pages, recorded, repairs
 
 LISTED = (
     "rally-etl",
@@ -67,6 +67,8 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
             "questions_sentence": _questions_sentence(asked),
             "fates": (fates := _fates(recorded.fates(connection, run_id))),
             "guard": guarded.guard(connection, run_id),
+            "written": accounts.page_rows(written := accounts.rows_of(connection, run_id)),
+            "written_sentence": accounts.page_sentence(written),
             "repairs": repairs.rows_of(connection, run_id),
             "repairs_sentence": repairs.sentence_of(connection, run_id),
             "fate_names": [name for name in recorded.FATES if any(row[name] for row in fates)],

@@ -223,22 +223,6 @@ def rows_per_league(connection: sa.Connection) -> Rows:
     return found
 
 
-def user_tables(connection: sa.Connection) -> Rows:
-    """Tables that users write, with their rows: every table of ``public`` that is not imported."""
-    names = connection.scalars(
-        sa.text(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
-            " and not relispartition and relname <> all(:imported) order by 1"
-        ),
-        {"imported": list(IMPORTED)},
-    )
-    counts = [{"table": name, "rows": _count(connection, name)} for name in names.all()]
-    if "schedule" in read_catalog(connection, ("schedule",)):
-        sql = "select count(*) from public.schedule where home_team ilike '%practice%'"
-        counts.append({"table": "schedule (practice rows)", "rows": connection.scalar(sa.text(sql))})
-    return counts
-
-
 def constraints(connection: sa.Connection) -> Rows:
     """Constraints and unique indexes that stand on the imported tables."""
     return fetch(
@@ -260,10 +244,6 @@ def constraints(connection: sa.Connection) -> Rows:
         """,
         imported=list(IMPORTED),
     )
-
-
-def _count(connection: sa.Connection, table: str) -> int:
-    return connection.scalar(sa.text(f"select count(*) from {quote('public', table)}"))
 
 
 def _place(table: str) -> int:

@@ -20,6 +20,7 @@ create table etl.accounts (
     table_name  text not null,
     column_name text not null default '',  -- '' is about the rows of the table, else about one reference
     target      text not null default '',
+    label       text not null default '',  -- what one row is, in words: poll, practice time
     row_count   bigint not null,           -- rows at this moment; of a reference, those that are not NULL
     same        bigint not null,           -- present and unchanged; of a reference, means the same by id and by name
     renamed     bigint not null default 0, -- the same thing under another name, as decided

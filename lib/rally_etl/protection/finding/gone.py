@@ -14,8 +14,8 @@ from rally_etl.database.references import PRACTICE_ROWS
 from rally_etl.protection.finding.ground import SHOWN, Ground
 from rally_etl.protection.finding.knowledge import Knowledge
 from rally_etl.protection.finding.wording import called, practice_of
+from rally_etl.protection.mending.trust import Gone, load_trust
 from rally_etl.protection.orphans import Orphan
-from rally_etl.protection.trust import Gone, load_trust
 
 OWNERS = {
     "poll_choices": {"poll_id": "polls"},

@@ -75,7 +75,11 @@ def find_unknown_people(ground: Ground) -> Iterator[Orphan]:
 
 
 def find_unlinked(ground: Ground) -> Iterator[Orphan]:
-    """Rows that name a team or series and have no id of one; a word that stands for no team (BYE) names none."""
+    """Rows that name a team or series and have no id of one; a word that stands for no team (BYE) names none.
+
+    Names that an import asks about already wait for that answer.
+    """
+    asked = _asked_by_imports(ground)
     for each in _texts(ground):
         rows = ground.connection.execute(
             sa.text(
@@ -88,6 +92,8 @@ def find_unlinked(ground: Ground) -> Iterator[Orphan]:
         for row in rows:
             league = ground.league(row.league_id) or "*"
             if league != "*" and each.target == "teams" and ground.names.get(league).is_no_team(row.name):
+                continue
+            if (league, row.name) in asked:
                 continue
             yield Orphan(
                 kind="unlinked",
@@ -103,6 +109,19 @@ def find_unlinked(ground: Ground) -> Iterator[Orphan]:
                 told=f"{_called(ground, each.table, row.row)} names {row.name} and has no {ONE[each.target]} id",
             )
     yield from _unlinked_players(ground)
+
+
+def _asked_by_imports(ground: Ground) -> set[tuple[str, str]]:
+    """League and printed name of the teams and series that imports have asked about."""
+    if "reviews" not in ground.ledger:
+        return set()
+    rows = ground.connection.execute(
+        sa.text(
+            "select league, name from etl.reviews where state in ('open', 'rejected') and entity in ('team', 'series')"
+            " and kind not in ('orphan', 'doubled')"
+        )
+    )
+    return {(row.league, row.name) for row in rows}
 
 
 def _unlinked_players(ground: Ground) -> Iterator[Orphan]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
 from rally_etl.protection.finding.ground import Ground
+from rally_etl.protection.finding.imported import TEXTS
 from rally_etl.protection.finding.knowledge import ONE
 from rally_etl.protection.orphans import Orphan
 
@@ -63,7 +64,10 @@ def find_unspoken(ground: Ground) -> Iterator[Orphan]:
 
 
 def _silent(ground: Ground) -> list[int]:
-    """Active teams at which no row of any table points; the tables are asked for those that are left only."""
+    """Active teams at which no row of any table points, and which no imported row without an id names.
+
+    The tables are asked for those that are left only.
+    """
     left = set(ground.connection.scalars(sa.text(f"select t.id from public.teams as t where {_active(ground)}")))
     references = [each for each in (*ground.imported, *ground.references) if each.target == "teams"]
     for each in sorted(references, key=lambda each: each.table != "players"):
@@ -72,6 +76,14 @@ def _silent(ground: Ground) -> list[int]:
         value = f"u.{quote(each.column)}"
         spoken = f"select distinct {value} from {ground.rows(each)} as u where {value} = any(:left)"
         left -= set(ground.connection.scalars(sa.text(spoken), {"left": sorted(left)}))
+    for each in TEXTS:
+        if left and each.target == "teams" and ground.has(each.table, each.text, each.column, "league_id"):
+            named = (
+                f"select t.id from public.teams as t where t.id = any(:left) and exists ("
+                f"select from {quote('public', each.table)} as u where u.{quote(each.column)} is null"
+                f" and u.league_id = t.league_id and lower(u.{quote(each.text)}) = lower(t.team_name))"
+            )
+            left -= set(ground.connection.scalars(sa.text(named), {"left": sorted(left)}))
     return sorted(left)
 
 

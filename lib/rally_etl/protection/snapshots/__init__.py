@@ -1,0 +1,1 @@
+"""Copies of imported and user tables, and the way back to them."""
