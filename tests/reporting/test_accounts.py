@@ -57,8 +57,8 @@ def test_what_is_wrong_is_said_with_its_number(live):
     found = rows(live)
 
     assert (
-        "3 rows of users, 1 unchanged, 2 changed, 1 gone; of 6 references 1 mean the same, 1 the same under another name,"
-        " 1 would be empty, 2 would point nowhere, 1 would be of something else"
+        "3 rows of users, 1 unchanged, 2 changed, 1 gone; of 6 references 1 mean the same,"
+        " 1 the same under another name, 1 would be empty, 2 would point nowhere, 1 would be of something else"
     ) == accounts.sentence(found, "candidate")
     (line,) = accounts.page_rows(found)
     assert line["bad"]
@@ -92,8 +92,8 @@ def test_picture_shows_every_fate_as_a_share(live):
 
 def test_notebooks_opened_by_hand_show_what_the_run_found(live, settings: Settings, monkeypatch):
     """Safety, rows of users and practices of the latest run, read from the ledger."""
-    write(live, kept("polls", moment="baseline", same=4), kept("polls", "team_id", moment="baseline", row_count=4, same=3,
-          dangling=1), "insert into etl.metrics (run_id, league, stage, metric, value, detail) values"
+    write(live, kept("polls", moment="baseline", same=4),
+          kept("polls", "team_id", moment="baseline", row_count=4, same=3, dangling=1), "insert into etl.metrics (run_id, league, stage, metric, value, detail) values"
           f" ('{RUN_ID}', '*', 'baseline', 'missing_keys', 1, '[\"clubs has none\"]'),"
           f" ('{RUN_ID}', 'SAMPLE', 'baseline', 'orphans_open', 0, '[]')")  # fmt: skip
     monkeypatch.setenv("RALLY_HOME", str(settings.root))
