@@ -21,7 +21,7 @@ from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import note_users, verify_users
+from rally_etl.protection import check_params, note_users, verify_users
 from rally_etl.protection.constraints import ddl
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
@@ -64,6 +64,7 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
         UsageError: the folder cannot be read as a scrape.
         RunLocked: another run works on this database.
     """
+    check_params(settings.params_dir)
     scrape = read_scrape(order.source, naming.load_leagues(settings.params_dir), order.leagues)
     engine = connect(settings)
     init(engine)
@@ -101,6 +102,7 @@ def operate(
         UsageError: it cannot be done; no run was begun.
         RunLocked: another run works on this database.
     """
+    check_params(settings.params_dir)
     engine = connect(settings)
     init(engine)
     with run_lock(engine):

@@ -1,10 +1,10 @@
-"""Protection of what users own: references to imported rows, practice rows, columns kept by hand."""
+"""Protection of what users wrote: what it points at, what became of it, how it is mended, whoever imports."""
 
 from __future__ import annotations
 
 from rally_etl.database.references import Reference, ReferenceParams, find_references, read_reference_params
 from rally_etl.planning.operations import Kind
-from rally_etl.protection.baseline import baseline_measures
+from rally_etl.protection.baseline import baseline_measures, check_params
 from rally_etl.protection.constraints.keys import find_constraints
 from rally_etl.protection.constraints.plan import KIND as CONSTRAINTS
 from rally_etl.protection.evidence import integration_measures
@@ -23,6 +23,7 @@ __all__ = [
     "Reference",
     "ReferenceParams",
     "baseline_measures",
+    "check_params",
     "find_constraints",
     "find_orphans",
     "find_references",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
+from rally_etl.database.ownership import read_ownership
 from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.identity.history import record_history
 from rally_etl.measures import Measures, counted, measure
@@ -16,10 +18,12 @@ from rally_etl.naming import load_leagues
 from rally_etl.planning import measures as planning
 from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.constraints.keys import Finding, find_constraints
+from rally_etl.protection.constraints.needed import read_constraint_params
 from rally_etl.protection.finding import count_gone, find_orphans
 from rally_etl.protection.map import uncovered_texts
 from rally_etl.protection.meaning import read_meaning
 from rally_etl.protection.memory import note_users
+from rally_etl.protection.mending.trust import load_trust
 from rally_etl.protection.orphans import KINDS, Orphan
 from rally_etl.protection.sequences import sequences_behind
 from rally_etl.protection.user_tables import SCHEDULE
@@ -47,6 +51,18 @@ _LISTED = sa.text(
     order by p.kind, p.table_name, p.row_key, p.column_name, r.started_at desc
     """
 )
+
+
+def check_params(params_dir: Path) -> None:
+    """Read what protection is told by, so that a mistake in it is said before a run begins.
+
+    Raises:
+        UsageError: a file cannot be used; the message names it and the entry.
+    """
+    read_reference_params(params_dir / "references.yaml")
+    read_ownership(params_dir)
+    read_constraint_params(params_dir / "constraints.yaml")
+    load_trust(params_dir)
 
 
 def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
