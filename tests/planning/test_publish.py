@@ -256,7 +256,8 @@ ALIEN = {
         r"would insert 1 row of polls; nothing was written",
     ),
     "one that empties a table": (
-        "create function spoil() returns trigger language plpgsql as $$ begin truncate captain_messages; return null; end $$;"
+        "create function spoil() returns trigger language plpgsql as $$ begin"
+        " truncate captain_messages; return null; end $$;"
         " create trigger spoil after insert on teams for each statement execute function spoil()",
         r"would empty or rewrite captain_messages; nothing was written",
     ),

@@ -80,6 +80,19 @@ def test_taken_twice_it_is_the_same(live, settings):
     assert measured(live, settings) == measured(live, settings)
 
 
+def test_baseline_of_a_guarded_command_notes_nothing(live, settings):
+    """What the command did is not what users did, and may be taken back: memory and history stay as they were."""
+    baseline_measures(live, settings, RUN_ID)
+    write(live, """update etl.runs set operation = '{"kind": "guard"}'""", "delete from polls",
+          "insert into teams (club_id, series_id, league_id, team_name, display_name) values (1, 1, 1, 'New 1', '')",
+          "insert into polls (team_id, question) values (1, 'x')")  # fmt: skip
+    baseline_measures(live, settings, RUN_ID)
+
+    assert [2] == column(live, "select count(*) from etl.user_rows where table_name = 'polls'")
+    assert [] == column(live, "select row_key from etl.user_rows where gone_at is not null")
+    assert [] == column(live, "select name from etl.entity_history where name = 'New 1'")
+
+
 UNSAFE = {
     "a key is missing": (
         ["alter table teams drop constraint unique_team_name_per_league"],

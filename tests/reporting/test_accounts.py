@@ -92,10 +92,14 @@ def test_picture_shows_every_fate_as_a_share(live):
 
 def test_notebooks_opened_by_hand_show_what_the_run_found(live, settings: Settings, monkeypatch):
     """Safety, rows of users and practices of the latest run, read from the ledger."""
-    write(live, kept("polls", moment="baseline", same=4),
-          kept("polls", "team_id", moment="baseline", row_count=4, same=3, dangling=1), "insert into etl.metrics (run_id, league, stage, metric, value, detail) values"
-          f" ('{RUN_ID}', '*', 'baseline', 'missing_keys', 1, '[\"clubs has none\"]'),"
-          f" ('{RUN_ID}', 'SAMPLE', 'baseline', 'orphans_open', 0, '[]')")  # fmt: skip
+    measures = (
+        "insert into etl.metrics (run_id, league, stage, metric, value, detail) values"
+        f" ('{RUN_ID}', '*', 'baseline', 'missing_keys', 1, '[\"clubs has none\"]'),"
+        f" ('{RUN_ID}', 'SAMPLE', 'baseline', 'orphans_open', 0, '[]')"
+    )
+    of_team = {"row_count": 4, "same": 3, "dangling": 1}
+    baseline = kept("polls", moment="baseline", same=4), kept("polls", "team_id", "baseline", **of_team)
+    write(live, *baseline, measures)
     monkeypatch.setenv("RALLY_HOME", str(settings.root))
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     book = workbook.open("baseline")

@@ -16,6 +16,7 @@ from rally_etl.identity.history import record_history
 from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
 from rally_etl.planning import measures as planning
+from rally_etl.planning.operations import of_run
 from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.constraints.keys import Finding, find_constraints
 from rally_etl.protection.constraints.needed import read_constraint_params
@@ -68,7 +69,8 @@ def check_params(params_dir: Path) -> None:
 def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
     """What planning says of the database, what is unsafe in it, and what users have lost already.
 
-    It notes in memory and history how everything is called and what users' rows say, and keeps their account.
+    It notes in memory and history how everything is called and what users' rows say, and keeps their account. Of a
+    guarded command nothing is noted: what it did may be taken back, and the memory is of the moment before it.
 
     Raises:
         UsageError: params that cannot be read.
@@ -82,9 +84,11 @@ def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Mea
         return found
     params = read_reference_params(settings.params_dir / "references.yaml")
     with engine.begin() as connection:
-        note_users(connection, params)
+        is_guard = (of_run(connection, run_id) or {}).get("kind") == "guard"
+        if not is_guard:
+            note_users(connection, params)
         for league, league_id in planning.league_ids(connection, settings).items():
-            if league in found:
+            if league in found and not is_guard:
                 record_history(connection, league, league_id, None)
     with read_only(engine) as connection:
         found["*"] |= _safety(connection, settings, params)
