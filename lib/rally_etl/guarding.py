@@ -181,9 +181,7 @@ class _Guard:
             return None
         self.tell("comparison", "…")
         with self.engine.connect() as connection, connection.begin() as transaction:
-            choice = choose(
-                connection, self.settings, self.taken.schema, self.params, is_old_ids=self.order.old_ids
-            )
+            choice = choose(connection, self.settings, self.taken.schema, self.params, is_old_ids=self.order.old_ids)
             transaction.rollback()
         self._note(preserved=choice.preserved, entities=choice.entities)
         self._detail(**{name: value for name, value in asdict(choice).items() if name not in ("method", "why")})

@@ -221,6 +221,7 @@ REISSUE = """
 """
 
 
+@pytest.mark.slow
 def test_rows_of_users_follow_a_team_under_its_new_id(live):
     """Directly taken over: the team keeps the id that the command gave it, and all that users said is said of it."""
     before, old = live.pointing(with_ids=False), live.names()["Tennaqua 2"]
@@ -237,7 +238,14 @@ def test_rows_of_users_follow_a_team_under_its_new_id(live):
     assert live.scalar("select count(*) from etl.user_rows where gone_at is not null") == 0
 
 
-@pytest.mark.parametrize("options", [("--per-row",), ("--reset-ids",), ("--delete-users-rows", "--edit-clubs")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--reset-ids",),
+        pytest.param(("--per-row",), marks=pytest.mark.slow),
+        pytest.param(("--delete-users-rows", "--edit-clubs"), marks=pytest.mark.slow),
+    ],
+)
 def test_no_row_is_lost_however_the_importer_does_it(quick, options):
     """Row by row, with ids that something else had, or with users' rows deleted: all is as it was."""
     before = quick.pointing(with_ids=True)
@@ -268,6 +276,7 @@ def test_importer_that_fails_is_undone(live, options, order, telling):
     assert all(f"reports/{document['run_id']}" in message or "teams" in message for message in reasons)
 
 
+@pytest.mark.slow
 def test_importer_that_breaks_a_rule_is_undone(live):
     """What it brought fails a check: NO-GO, and the database is as it was."""
     before = fingerprint(live.engine)
@@ -288,7 +297,7 @@ def test_importer_that_changes_nothing_is_go(quick):
     assert "nothing to do" in (quick.settings.reports_dir / document["run_id"] / "logs/command.log").read_text()
 
 
-@pytest.mark.parametrize("options", [(), ("--few",)])
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--few",)])
 def test_rehearsal_always_goes_back(quick, options):
     """A dry run says what would be kept, and keeps nothing."""
     before = fingerprint(quick.engine)

@@ -131,7 +131,9 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.slow] if place > 2 else []) for place, what in enumerate(BROKEN)]
+)
 def test_constraints_are_mended_and_taken_back(what, live):
     """Each way in which environments differ is mended without a change of rows; undo brings the old state back."""
     for sql in BROKEN[what].split(";"):

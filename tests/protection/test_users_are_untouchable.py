@@ -25,7 +25,7 @@ PLAYED_FOR = """
 """
 
 
-@hypothesis_settings(max_examples=4, derandomize=True, **UNHURRIED)
+@hypothesis_settings(max_examples=2, derandomize=True, **UNHURRIED)
 @given(seasons=histories())
 def test_users_are_untouched_by_any_sequence_of_scrapes(
     make_database: MakeDatabase, template_database: str, seasons: list[Season]
@@ -54,6 +54,7 @@ def live_through(make_database: MakeDatabase, template_database: str, seasons: l
         written = attach(engine, users_per_team=2)
         assert written["users"] >= len(seasons[0].teams)
         rows, teams, persons = digests(engine), teams_of(imports), printed_ids(engine)
+        certain = set(teams.values())
         for season in seasons[1:]:
             run_id = imports.plan(season.scrape())
             measures = integration_measures(engine, settings, run_id)[APTA]
@@ -62,7 +63,9 @@ def live_through(make_database: MakeDatabase, template_database: str, seasons: l
             assert rows == digests(engine)
             assert {} == orphans(engine)
             now = teams_of(imports)
-            assert {} == {team: (made, now[team]) for team, made in teams.items() if now.get(team, made) != made}
+            certain &= season.certain
+            kept = {team: made for team, made in teams.items() if made in certain and team in now}
+            assert kept == {team: now[team] for team in kept}
             assert persons == {row: person for row, person in printed_ids(engine).items() if row in persons}
         engine.dispose()
 
