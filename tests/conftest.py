@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -118,3 +119,13 @@ def project(folder: Path, database_url: str) -> Settings:
     for name in ("params", "notebooks"):
         (folder / name).symlink_to(REPOSITORY / name, target_is_directory=True)
     return Settings(root=folder, database_url=database_url)
+
+
+def first(count: int, values: Iterable[Any]) -> list[Any]:
+    """Parameters of which the first are tested each time and the others with the slow tests."""
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)), marks=[pytest.mark.slow] if place >= count else []
+        )
+        for place, each in enumerate(values)
+    ]

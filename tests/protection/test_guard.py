@@ -287,6 +287,7 @@ def test_importer_that_breaks_a_rule_is_undone(live):
     assert any(reason["stage"] == "validation" for one in document["leagues"].values() for reason in one["reasons"])
 
 
+@pytest.mark.slow
 def test_importer_that_changes_nothing_is_go(quick):
     """Nothing to take over: GO, and nothing was planned."""
     before = fingerprint(quick.engine)
@@ -311,6 +312,7 @@ def test_rehearsal_always_goes_back(quick, options):
 BETTER = "update players set pti = pti + 1; update series_stats set points = points + 1"
 
 
+@pytest.mark.slow
 def test_what_came_under_the_old_ids_can_wait_for_an_approval(live, monkeypatch):
     """HOLD: live is as before, nothing but the plan is left, and approving it publishes what the command brought."""
     before = fingerprint(live.engine)
@@ -336,6 +338,7 @@ def test_what_stays_under_new_ids_cannot_wait(live, monkeypatch):
     assert told and all("--old-ids" in message for message in told)
 
 
+@pytest.mark.slow
 def test_teams_that_a_command_brings_are_counted_where_its_rows_stay(quick):
     """No plan shows them, but the gate has to: new teams and new series, per league."""
     sql = (
@@ -353,6 +356,7 @@ def test_teams_that_a_command_brings_are_counted_where_its_rows_stay(quick):
     assert len(found["NSTF"]["teams_new_share"]["detail"]) == 3
 
 
+@pytest.mark.slow
 def test_some_tables_are_guarded_and_the_others_keep_the_ids_they_know(quick):
     """With --tables the old ids stay: rows of the tables that were not copied still mean what they meant."""
     before = quick.pointing(with_ids=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from conftest import MakeDatabase, project
+from conftest import MakeDatabase, first, project
 from rally_etl import planning
 from rally_etl.checks import run_checks
 from rally_etl.database.engine import connect
@@ -131,9 +131,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=[pytest.mark.slow] if place > 2 else []) for place, what in enumerate(BROKEN)]
-)
+@pytest.mark.parametrize("what", first(3, BROKEN))
 def test_constraints_are_mended_and_taken_back(what, live):
     """Each way in which environments differ is mended without a change of rows; undo brings the old state back."""
     for sql in BROKEN[what].split(";"):
@@ -198,6 +196,7 @@ def test_clubs_in_two_spellings_become_one(live):
     assert before == fingerprint(live.engine)
 
 
+@pytest.mark.slow
 def test_clubs_of_one_spelling_make_room_for_the_key(live):
     """Two rows with the very same name: the one that goes gives up its name, so that the key has room."""
     live.write("alter table clubs drop constraint clubs_name_key")
@@ -253,6 +252,7 @@ def test_lines_imported_twice_are_deleted(live):
     assert before == fingerprint(live.engine)
 
 
+@pytest.mark.slow
 def test_same_id_twice(live):
     """The same id without a key, and the row says something else: a person is asked, and no key comes."""
     live.write(f"drop index {MATCH_KEY}")
@@ -281,6 +281,7 @@ def test_same_id_twice(live):
     assert [right] == live.column("select id from match_scores where tenniscores_match_id = 'nndz-match0_Line1'")
 
 
+@pytest.mark.slow
 def test_lines_that_differ_under_a_doubled_suffix(live):
     """A copy with another score is nobody's to delete."""
     twice(live)
@@ -293,6 +294,7 @@ def test_lines_that_differ_under_a_doubled_suffix(live):
     assert ["match_scores nndz-match0_Line1"] == live.column("select name from etl.reviews")
 
 
+@pytest.mark.slow
 def test_suffix_that_repeats_alone_is_written_once(live):
     """Incident 15: no copy is there, the id itself is wrong."""
     first = "tenniscores_match_id = 'nndz-match0_Line1'"
@@ -341,6 +343,7 @@ def test_player_with_two_accounts_is_asked_about(live):
     assert ["obsolete"] == live.column("select state from etl.reviews")
 
 
+@pytest.mark.slow
 def test_doubled_rows_of_users_are_asked_about(live):
     """Availability twice for one day: both rows stay, the key waits, the question says what differs."""
     live.write("drop index idx_unique_user_date_availability")
@@ -360,6 +363,7 @@ def test_doubled_rows_of_users_are_asked_about(live):
     )
 
 
+@pytest.mark.slow
 def test_memberships_that_stand_twice(live):
     """The very same membership twice without the key: one stays with what refers to either."""
     live.write("alter table players drop constraint unique_player_in_league_club_series")
@@ -396,6 +400,7 @@ def test_next_import_knows_what_was_made_one(live):
     assert {} == live.changes(live.load(small()))
 
 
+@pytest.mark.slow
 def test_other_writers_make_an_index_impossible(live):
     """Somebody writes a double after the plan: the index that fails is taken away again, and it is said."""
     live.write(f"drop index {MATCH_KEY}")
@@ -436,6 +441,7 @@ def test_dump_of_july(live):
     assert [] == wrong(live)
 
 
+@pytest.mark.slow
 def test_line_of_another_meeting_is_no_copy(live):
     """The same courts on another day have other ids and stay."""
     scrape = small()
