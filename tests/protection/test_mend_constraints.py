@@ -23,6 +23,7 @@ from rally_etl.protection import find_constraints, integration_measures
 from rally_etl.protection.constraints import ddl
 from scrapes import APTA, Import, fingerprint, line, small
 
+pytestmark = pytest.mark.slow
 PRAIRIE = "insert into clubs (id, name) values (14202, 'Prairie Club'), (8711, 'Prairie-Club')"
 MATCH_KEY = "unique_match_scores_tenniscores_match_id"
 REPAIR = {"kind": "constraints", "by": "Ann Example", "reason": "keys"}

@@ -23,6 +23,7 @@ from rally_etl.protection.snapshots.fingerprints import fingerprint, whole
 from rally_etl.protection.snapshots.restore import Restored, restore
 from rally_etl.protection.snapshots.snapshot import Snapshot, drop, find, left_behind, take
 
+pytestmark = pytest.mark.slow
 RUN_ID = "20251001T060000-ab12"
 RECREATE = Path(__file__).parent / "legacy/recreate.py"
 PARAMS = read_reference_params(Path(__file__).resolve().parents[2] / "params" / "references.yaml")
