@@ -293,7 +293,7 @@ def test_what_users_do_meanwhile_is_theirs(begun, settings):
     ("statement", "telling"),
     [
         ("delete from teams where id = 1",
-         "polls.team_id: 1 row more than before point at nothing (teams 1)"),
+         "polls.team_id: 1 row more than planned point at nothing (teams 1)"),
         ("update teams set team_name = 'Winnetka 7' where id = 1",
          "polls.team_id: 1 row of 'Lakeside 12' are of 'Winnetka 7' now"),
         ("update players set first_name = 'Cleo', last_name = 'Other'",

@@ -24,7 +24,7 @@ def constraints(
     as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what is missing or wrong in the constraints of the database, and rows that stand in the way.
+    """Say what is wrong in the constraints of the database, or mend it.
 
     What is needed stands in params/constraints.yaml; names and order of columns do not matter. --repair is a run: rows
     that are one with certainty become one, a person is asked about the others, what forbids what is true is dropped,

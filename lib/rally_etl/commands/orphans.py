@@ -37,7 +37,7 @@ def orphans(
     as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
-    """Find rows that have lost what they point at, and mend those of which it is known.
+    """Find or mend rows that lost what they point at.
 
     \b
     Found are references that point at nothing (dangling), are empty and were not (emptied) or point at another thing

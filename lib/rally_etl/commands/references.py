@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rally_etl.measures import counted
-
 if TYPE_CHECKING:
     from rally_etl.protection.map import Counted
 
@@ -62,6 +60,8 @@ def _document(found: Counted) -> dict:
 
 
 def _print(found: list[Counted]) -> None:
+    from rally_etl.measures import counted
+
     if not found:
         typer.echo("no table of this database points at an imported row")
         return

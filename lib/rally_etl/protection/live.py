@@ -21,8 +21,9 @@ IDENTITY = {
 """Names as the entity history has them, by the columns that they are made of."""
 
 _COUNTS = "select table_name, state, count(*) as row_count from noted_rows group by 1, 2"
+# What the gate has let through: an undo of a repair makes a row point at nothing again, and says so.
 _EXPECTED = """
-    select distinct on (table_name, column_name) table_name, column_name, dangling
+    select distinct on (table_name, column_name) table_name, column_name, dangling + lost as nowhere
     from etl.accounts where run_id = :run and moment in ('baseline', 'candidate')
     order by table_name, column_name, moment = 'candidate' desc
     """
@@ -52,7 +53,7 @@ def account_live(connection: sa.Connection, params: ReferenceParams, meaning: Me
     connection.execute(sa.text("analyze noted_rows"))
     changes = {(row.table_name, row.state): row.row_count for row in connection.execute(sa.text(_COUNTS))}
     expected = {
-        (row.table_name, row.column_name): row.dangling
+        (row.table_name, row.column_name): row.nowhere
         for row in connection.execute(sa.text(_EXPECTED), {"run": run_id})
     }
     accounts = []
@@ -91,7 +92,7 @@ def _reference(
     run_id: str,
     expected: int,
 ) -> Account:
-    """What the rows that nobody has changed point at; *expected* of them pointed at nothing before."""
+    """What the rows that nobody has changed point at; *expected* of them point at nothing in the candidate."""
     found = Account(table=reference.table, column=reference.column, target=reference.target, label=table.label)
     nowhere: list[sa.Row] = []
     for row in connection.execute(sa.text(_pointing(table, reference, params)), {"run": run_id}):
@@ -117,7 +118,7 @@ def _reference(
     found.dangling = total - found.lost
     if found.lost:
         keys = ", ".join(f"{reference.target} {row.key}" for row in nowhere[:3])
-        text = f"{reference.name}: {counted(found.lost, 'row')} more than before point at nothing ({keys})"
+        text = f"{reference.name}: {counted(found.lost, 'row')} more than planned point at nothing ({keys})"
         found.told.append(("lost", None, found.lost, text))
     return found
 
