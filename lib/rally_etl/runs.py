@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl import gate, ledger, naming, pipeline, planning, scraps
-from rally_etl.checks import audit
-from rally_etl.database.engine import clean_message, connect
+from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
-from rally_etl.database.references import read_reference_params
 from rally_etl.database.schema import init
-from rally_etl.errors import EvidenceMissing, RallyEtlError, UsageError
+from rally_etl.errors import EvidenceMissing, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.planning import operations
-from rally_etl.protection import check_params, note_users, verify_users
-from rally_etl.protection.constraints import ddl
+from rally_etl.protection import check_params
+from rally_etl.publishing import Outcome, no_go, publish, transactions
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 
@@ -39,16 +37,6 @@ class Order:
     as_of: date
     dry_run: bool = False
     wait_s: float = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What happened to one league after the gate."""
-
-    decision: str
-    reasons: list[dict[str, Any]] = field(default_factory=list)
-    is_published: bool = False
-    failed: bool = False
 
 
 def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None) -> dict[str, Any]:
@@ -142,9 +130,9 @@ def go_through(
             if refused
             else _decided(engine, settings, run_id, results)
         )
-        for together in _transactions(engine, run_id, outcomes):
+        for together in transactions(engine, run_id, outcomes):
             if not dry_run and all(outcome.decision == "GO" for outcome in together.values()):
-                _publish(engine, settings, run_id, together)
+                publish(engine, settings, run_id, together)
             for league, outcome in together.items():
                 tell(league, _sentence(outcome, dry_run))
         concluding(outcomes)
@@ -160,20 +148,6 @@ def _refuse(
     path = settings.reports_dir / run_id / f"{pipeline.notebook_name(stage)}.ipynb"
     refused |= gate.refuse(engine, settings, run_id, stage, scraps.read(path, stage=stage, run_id=run_id))
     return "the database is not safe to import into; nothing was read" if refused else None
-
-
-def _transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> list[dict[str, Outcome]]:
-    """Leagues that are published together: each by itself, those of an operation all at once or not at all."""
-    if not ledger.require_run(engine, run_id).operation:
-        return [{league: outcome} for league, outcome in outcomes.items()]
-    worst = max((outcome.decision for outcome in outcomes.values()), key=ledger.DECISIONS.index)
-    for league, outcome in outcomes.items():
-        if outcome.decision != worst:
-            others = ", ".join(key for key, other in outcomes.items() if other.decision == worst)
-            message = f"{league} is published with {others} or not at all, which is {worst}"
-            outcome.reasons.insert(0, no_go("leagues_go_together", "gate", message))
-            outcome.decision = worst
-    return [outcomes]
 
 
 def approve(
@@ -211,10 +185,10 @@ def approve(
                 f"run {run_id} is published in all its leagues or in none; nothing was published\n"
                 "hint: approve it without --league"
             )
-        for together in _transactions(engine, run_id, outcomes):
+        for together in transactions(engine, run_id, outcomes):
             for league in together:
                 ledger.write_approval(engine, run_id, league, by, reason)
-            _publish(engine, settings, run_id, together)
+            publish(engine, settings, run_id, together)
             for league, outcome in together.items():
                 tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
         return finish(engine, settings, run_id, outcomes, dry_run=False)
@@ -244,63 +218,6 @@ def _decided(
         return {league: Outcome("NO-GO", [reason, *reasons]) for league, (_, reasons) in leagues.items()}
 
 
-def _publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
-    """Publish leagues in one transaction and verify them over another connection; record what went wrong."""
-
-    def check(connection: sa.Connection) -> list[str]:
-        return [name for league in outcomes for name in audit(connection, settings, run_id, league)]
-
-    found, failed = None, False
-    try:
-        params = read_reference_params(settings.params_dir / "references.yaml")
-        planning.publish(
-            engine,
-            run_id,
-            outcomes,
-            check,
-            first=lambda connection: ddl.drop_planned(connection, run_id),
-            last=lambda connection: note_users(connection, params, run_id),
-        )
-    except RallyEtlError as error:
-        found = no_go("plan_still_holds", "publish", " ".join(str(error).splitlines()))
-    except sa.exc.DBAPIError as error:
-        message = f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"
-        found, failed = no_go("database_answers", "publish", message), True
-    for outcome in outcomes.values() if found else ():
-        outcome.decision, outcome.failed = "NO-GO", failed
-        outcome.reasons.insert(0, found)
-    if not found:
-        _verify(engine, settings, run_id, outcomes)
-        if problems := ddl.add_planned(engine, run_id):
-            message = (
-                f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
-            )
-            for outcome in outcomes.values():
-                outcome.failed = True
-                outcome.reasons.insert(0, no_go("constraints_stand", "publish", message))
-
-
-def _verify(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
-    """See over other connections that live is as planned and that what users wrote still means the same."""
-    for outcome in outcomes.values():
-        outcome.is_published = True
-    try:
-        problems = {
-            "live_equals_candidate": planning.verify(engine, run_id, outcomes),
-            "users_keep_their_rows": verify_users(engine, settings, run_id),
-        }
-    except sa.exc.DBAPIError as error:
-        problems = {"live_equals_candidate": [f"what was published could not be read again: {clean_message(error)}"]}
-    for league, outcome in outcomes.items():
-        for rule, found in problems.items():
-            if found:
-                message = f"{'; '.join(found)}. Another program wrote at the same time: check these tables now"
-                outcome.failed = True
-                outcome.reasons.insert(0, no_go(rule, "verify", message))
-        if not outcome.failed:
-            ledger.set_state(engine, run_id, league, "verified")
-
-
 def finish(
     engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool
 ) -> dict[str, Any]:
@@ -317,11 +234,6 @@ def finish(
     document = ledger.run_document(engine, settings, run_id)
     write_report(engine, settings, run_id, document)
     return document
-
-
-def no_go(rule: str, stage: str, message: str) -> dict[str, Any]:
-    """A reason for NO-GO that no rule of the gate has measured."""
-    return {"rule": rule, "stage": stage, "severity": "error", "observed": None, "threshold": None, "message": message}
 
 
 def _sentence(outcome: Outcome, dry_run: bool) -> str:

@@ -53,30 +53,8 @@ def publish(
     keys = sorted(leagues)
     try:
         with engine.begin() as connection:
-            counters = read_counters(connection)
-            catalog = read_planned(connection, run_id)
-            _check_plan_is_recorded(connection, run_id, catalog, keys)
-            decisions.before(connection, run_id, keys)
             first(connection)
-            published = Published({}, {})
-            planned = {
-                name: _Rows(connection, schemas(run_id)[0], table, keys, run_id) for name, table in catalog.items()
-            }
-            for table in reversed(catalog.values()):  # rows of users go children first
-                if table.name not in IMPORTED:
-                    planned[table.name].lock_before_images(connection)
-                    published.deleted[table.name] = planned[table.name].delete(connection)
-            for table in catalog.values():
-                rows = planned[table.name]
-                if table.name in IMPORTED:
-                    rows.lock_before_images(connection)
-                    published.deleted[table.name] = rows.delete(connection)
-                published.updated[table.name] = rows.update(connection)
-                published.inserted[table.name] = rows.insert(connection)
-                if published.inserted[table.name] >= ANALYSED_ROWS:
-                    connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
-            check_nothing_else(connection, counters, asdict(published))
-            decisions.after(connection, run_id, keys)
+            published = apply(connection, run_id, keys)
             # an empty plan makes no state that the candidate's checks have not seen
             if published.rows and (failing := audit(connection)):
                 raise PlanIsStale(
@@ -86,8 +64,8 @@ def publish(
             last(connection)
             connection.execute(
                 sa.text(
-                    "update etl.run_leagues set state = 'published', published_at = clock_timestamp()"
-                    " where run_id = :run and league = any(:leagues)"
+                    "update etl.run_leagues set state = 'published', published_at = clock_timestamp(),"
+                    " cause = 'the plan was written and committed' where run_id = :run and league = any(:leagues)"
                 ),
                 {"run": run_id, "leagues": keys},
             )
@@ -96,6 +74,38 @@ def publish(
             f"the database refused a planned row ({str(error.orig).strip().splitlines()[0]}); nothing was written"
             "\nhint: a row with the same key was probably added since the plan was made; run the scrape again"
         ) from error
+    return published
+
+
+def apply(connection: sa.Connection, run_id: str, leagues: Iterable[str]) -> Published:
+    """Write the plan of these leagues in the transaction of *connection*, and see that nothing else was written.
+
+    Raises:
+        PlanIsStale: as for `publish`; the transaction is to be rolled back.
+        sqlalchemy.exc.IntegrityError: the database refused a row.
+    """
+    keys = sorted(leagues)
+    counters = read_counters(connection)
+    catalog = read_planned(connection, run_id)
+    _check_plan_is_recorded(connection, run_id, catalog, keys)
+    decisions.before(connection, run_id, keys)
+    published = Published({}, {})
+    planned = {name: _Rows(connection, schemas(run_id)[0], table, keys, run_id) for name, table in catalog.items()}
+    for table in reversed(catalog.values()):  # rows of users go children first
+        if table.name not in IMPORTED:
+            planned[table.name].lock_before_images(connection)
+            published.deleted[table.name] = planned[table.name].delete(connection)
+    for table in catalog.values():
+        rows = planned[table.name]
+        if table.name in IMPORTED:
+            rows.lock_before_images(connection)
+            published.deleted[table.name] = rows.delete(connection)
+        published.updated[table.name] = rows.update(connection)
+        published.inserted[table.name] = rows.insert(connection)
+        if published.inserted[table.name] >= ANALYSED_ROWS:
+            connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
+    check_nothing_else(connection, counters, asdict(published))
+    decisions.after(connection, run_id, keys)
     return published
 
 
