@@ -63,5 +63,7 @@ create table etl.incidents (
     state       text not null default 'open' check (state in ('open', 'acknowledged', 'resolved')),
     opened_at   timestamptz not null default clock_timestamp(),
     resolved_at timestamptz,
-    resolved_by text
+    resolved_by text,
+    reason      text                     -- why it is over
 );
+create unique index incidents_open on etl.incidents (coalesce(run_id, ''), league, rule) where state <> 'resolved';

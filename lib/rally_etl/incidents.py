@@ -1,0 +1,110 @@
+"""Incidents: what somebody has to know about beyond one run, open until somebody says that it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from rally_etl.errors import UsageError
+
+Severity = Literal["error", "warn", "info"]
+
+_COLUMNS = (
+    "number, run_id, league, rule, severity, what, done, todo, state, opened_at, resolved_at, resolved_by, reason"
+)
+_RAISE = sa.text(
+    """
+    insert into etl.incidents (run_id, league, rule, severity, what, done, todo)
+    values (:run_id, :league, :rule, :severity, :what, :done, :todo)
+    on conflict (coalesce(run_id, ''), league, rule) where state <> 'resolved'
+    do update set severity = excluded.severity, what = excluded.what, done = excluded.done, todo = excluded.todo
+    returning number
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as the ledger has it.
+
+    Attributes:
+        run_id: the run that it came from; None where there was none, or where the ledger has forgotten it.
+        league: key of the league, ``*`` for all.
+        what: what is wrong, with its values; ``done``: what happened to the data; ``todo``: what to do.
+        resolved_by: who said that it is over, and ``reason``: why.
+    """
+
+    number: int
+    run_id: str | None
+    league: str
+    rule: str
+    severity: Severity
+    what: str
+    done: str
+    todo: str
+    state: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    resolved_by: str | None
+    reason: str | None
+
+
+def raise_incident(
+    connection: sa.Connection,
+    rule: str,
+    what: str,
+    *,
+    done: str = "",
+    todo: str = "",
+    severity: Severity = "error",
+    run_id: str | None = None,
+    league: str = "*",
+) -> int:
+    """Open an incident in the transaction of *connection*; answer its number.
+
+    While one of the same run, league and rule is open there is no second: it says from then on what is said here.
+    """
+    told = {"what": what, "done": done, "todo": todo}
+    binds = {"run_id": run_id, "league": league, "rule": rule, "severity": severity} | told
+    return connection.execute(_RAISE, binds).scalar_one()
+
+
+def read_incidents(connection: sa.Connection, run_id: str | None = None, *, only_open: bool = True) -> list[Incident]:
+    """Incidents, the newest first: of one run, or of all."""
+    conditions = ["state <> 'resolved'"] if only_open else []
+    conditions += ["run_id = :run_id"] if run_id else []
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    rows = connection.execute(
+        sa.text(f"select {_COLUMNS} from etl.incidents{where} order by number desc"),
+        {"run_id": run_id} if run_id else {},
+    )
+    return [Incident(*row) for row in rows]
+
+
+def resolve(connection: sa.Connection, number: int, by: str, reason: str) -> Incident:
+    """Say that an incident is over.
+
+    Raises:
+        UsageError: there is none of this number, or it is over already.
+    """
+    found = connection.execute(
+        sa.text(f"select {_COLUMNS} from etl.incidents where number = :number for update"), {"number": number}
+    ).first()
+    if found is None:
+        raise UsageError(f"there is no incident {number}; nothing was written\nhint: `rally-etl incidents` lists them")
+    if found.state == "resolved":
+        raise UsageError(
+            f"incident {number} was resolved by {found.resolved_by} ({found.reason}); nothing was written\n"
+            "hint: `rally-etl incidents` lists those that are open"
+        )
+    row = connection.execute(
+        sa.text(
+            "update etl.incidents set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = :by,"
+            f" reason = :reason where number = :number returning {_COLUMNS}"
+        ),
+        {"number": number, "by": by, "reason": reason},
+    ).one()
+    return Incident(*row)
