@@ -85,10 +85,25 @@ def apply(connection: sa.Connection, run_id: str, leagues: Iterable[str]) -> Pub
         sqlalchemy.exc.IntegrityError: the database refused a row.
     """
     keys = sorted(leagues)
-    counters = read_counters(connection)
     catalog = read_planned(connection, run_id)
     _check_plan_is_recorded(connection, run_id, catalog, keys)
     decisions.before(connection, run_id, keys)
+    published = write_rows(connection, run_id, keys)
+    decisions.after(connection, run_id, keys)
+    return published
+
+
+def write_rows(connection: sa.Connection, run_id: str, keys: list[str], *, analyses: bool = True) -> Published:
+    """Write the planned rows of these leagues and nothing of the ledger; `apply` without what is decided with them.
+
+    Args:
+        analyses: whether large tables get new statistics, which stay when the transaction is rolled back.
+
+    Raises:
+        PlanIsStale, sqlalchemy.exc.IntegrityError: as for `apply`.
+    """
+    counters = read_counters(connection)
+    catalog = read_planned(connection, run_id)
     published = Published({}, {})
     planned = {name: _Rows(connection, schemas(run_id)[0], table, keys, run_id) for name, table in catalog.items()}
     for table in reversed(catalog.values()):  # rows of users go children first
@@ -102,10 +117,9 @@ def apply(connection: sa.Connection, run_id: str, leagues: Iterable[str]) -> Pub
             published.deleted[table.name] = rows.delete(connection)
         published.updated[table.name] = rows.update(connection)
         published.inserted[table.name] = rows.insert(connection)
-        if published.inserted[table.name] >= ANALYSED_ROWS:
+        if analyses and published.inserted[table.name] >= ANALYSED_ROWS:
             connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
     check_nothing_else(connection, counters, asdict(published))
-    decisions.after(connection, run_id, keys)
     return published
 
 
