@@ -169,6 +169,7 @@ class Import:
         """Begin a run, stage its files and plan it."""
         run_id = self.stage(scrape, *leagues)
         planning.make_plan(self.engine, self.settings, run_id)
+        self.write("update etl.run_leagues set state = 'audited' where run_id = :run and state = 'planned'", run=run_id)
         return run_id
 
     def load(self, scrape: Path | Kinds, *leagues: str) -> str:

@@ -262,7 +262,7 @@ RULE = (
     [
         ("", "holds no rule"),
         ("rules: []", "holds no rule"),
-        ("rules: {", "cannot be read"),
+        ("rules: {", "not valid YAML"),
         (f"rules: [{RULE}, {RULE}]", "the name stands 2 times"),
         (f"rules: [{RULE.replace('error', 'fatal')}]", "severity is `fatal`"),
         (f"rules: [{RULE.replace('<=', '<')}]", "comparison is `<`"),

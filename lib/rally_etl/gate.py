@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from rally_etl.errors import UsageError
+from rally_etl.params import read_mapping
 from rally_etl.settings import Settings
 
 STAGES = ("baseline", "import", "validation", "integration", "monitoring")
@@ -188,13 +187,8 @@ def read_rules(path: Path) -> list[Rule]:
     Raises:
         UsageError: the file is missing or no YAML, holds no rule, or a rule is not as its comment says; names all.
     """
-    try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UsageError(
-            f"{path} cannot be read ({type(error).__name__}); nothing was decided\nhint: put the file back"
-        ) from None
-    entries = content.get("rules") if isinstance(content, dict) else None
+    content = read_mapping(path)
+    entries = content.get("rules")
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"{path} holds no rule; nothing was decided\nhint: put the file back as it was")
     rules, faults = [], []

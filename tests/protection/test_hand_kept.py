@@ -230,7 +230,7 @@ def test_column_that_is_not_there_is_left_out(kept):
         ("column: clubs.club_address", "column: clubs.logo_filename", "clubs.logo_filename is listed twice"),
         ("initial: true", "initial: often", "initial must be true or false"),
         ("hand_kept:", "kept:", "unknown key kept"),
-        ("hand_kept:", "hand_kept: [", "ParserError"),
+        ("hand_kept:", "hand_kept: [", "not valid YAML"),
     ],
 )
 def test_wrong_entry_is_named(tmp_path, old, new, says):

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.errors import UsageError
+from rally_etl.params import read_mapping
 
 FILE = "ownership.yaml"
 _KEYS = {"column", "why", "initial"}
@@ -40,7 +38,7 @@ def read_ownership(params_dir: Path) -> tuple[HandKept, ...]:
     """
     path = params_dir / FILE
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = read_mapping(path)
         if unknown := sorted(content.keys() - {"hand_kept"}):
             raise ValueError(f"unknown key {unknown[0]}")
         found = tuple(_entry(entry) for entry in content["hand_kept"])
@@ -48,7 +46,7 @@ def read_ownership(params_dir: Path) -> tuple[HandKept, ...]:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{twice[0]} is listed twice")
         return found
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read ({type(error).__name__}: {error}); nobody knows what people keep by hand,"
             " nothing was planned\nhint: compare it with the project's own file"

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.errors import UsageError
+from rally_etl.params import read_mapping
 
 PRACTICE_ROWS = "practice_rows"
 MATCH_ROWS = "match_rows"
@@ -120,9 +118,9 @@ def read_reference_params(path: Path) -> ReferenceParams:
         UsageError: it is missing, no YAML, or a part of it is not as in the project's own file.
     """
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = read_mapping(path)
         return _params(content)
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read ({type(error).__name__}: {error}); no reference was looked at\n"
             "hint: compare it with the project's own file"

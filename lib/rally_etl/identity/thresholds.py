@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rally_etl.errors import UsageError
-from rally_etl.naming.yaml_file import read_mapping
+from rally_etl.params import read_model
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -35,12 +34,4 @@ def load_thresholds(params_dir: Path) -> Thresholds:
     Raises:
         UsageError: it is missing, or a value is missing, unknown or out of range.
     """
-    path = params_dir / "identity.yaml"
-    try:
-        return Thresholds.model_validate(read_mapping(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"{path}: key `{'.'.join(map(str, first['loc']))}`: {first['msg']}, not {first.get('input')!r};"
-            " nothing was read\nhint: compare it with the project's own file"
-        ) from None
+    return read_model(params_dir / "identity.yaml", Thresholds)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rally_etl.checks.files import DIMENSIONS
 from rally_etl.errors import UsageError
 from rally_etl.measures import counted
 from rally_etl.monitoring.freshness import Freshness
+from rally_etl.params import read_mapping
 
 BEST, WORST = 100.0, 0.0
 SHOWN_NAMES = 5
@@ -65,7 +63,7 @@ def read_health_params(path: Path) -> HealthParams:
         UsageError: it is missing, no YAML, or lacks a number.
     """
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = read_mapping(path)
         params = HealthParams(
             weights={name: float(content["weights"][name]) for name in content["weights"]},
             zero_at={severity: float(content["zero_at"][severity]) for severity in ("error", "warn")},
@@ -74,7 +72,7 @@ def read_health_params(path: Path) -> HealthParams:
             stale_days=float(content["lag_days"]["stale"]),
             levels={name: float(score) for name, score in content["levels"].items()},
         )
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _refused(path, f"{type(error).__name__}: {error}") from None
     numbers = [*params.weights.values(), *params.zero_at.values(), params.cap_when_failed, *params.levels.values()]
     if not all(math.isfinite(number) and number >= 0 for number in numbers) or not sum(params.weights.values()):

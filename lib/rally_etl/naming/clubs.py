@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rally_etl.errors import UsageError
 from rally_etl.naming.text import WORDS, clean_name
-from rally_etl.naming.yaml_file import read_mapping
+from rally_etl.params import read_mapping
 
 
 def club_key(name: str) -> str:

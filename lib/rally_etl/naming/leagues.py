@@ -13,7 +13,7 @@ from rally_etl.errors import UsageError
 from rally_etl.naming.clubs import club_key
 from rally_etl.naming.grammar import BareName, Form, Grammar, Reading, TeamName, compile_form, groups_of
 from rally_etl.naming.text import clean_name, fold
-from rally_etl.naming.yaml_file import read_mapping
+from rally_etl.params import read_mapping
 
 KNOWN_ID_PREFIXES = ("apta_nndz-", "nndz-", "cnswpl_")
 MADE_UP_IDS = (r"FALLBACK_\w+", "[0-9a-f]{16}", "[0-9a-f]{32}")

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from rally_etl.errors import UsageError
+from rally_etl.params import read_mapping
 
 SEVERITIES = ("error", "warn")
 
@@ -70,7 +68,7 @@ def read_constraint_params(path: Path) -> ConstraintParams:
         UsageError: it is missing, no YAML, or a part of it is not as in the project's own file.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = read_mapping(path)
         if unknown := content.keys() - {"unique", "forbidden", "references"}:
             raise ValueError(f"unknown key {sorted(unknown)[0]}")
         return ConstraintParams(
@@ -78,7 +76,7 @@ def read_constraint_params(path: Path) -> ConstraintParams:
             forbidden=[_key(entry) for entry in content["forbidden"]],
             links=[link for entry in content["references"] for link in _links(entry)],
         )
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read ({type(error).__name__}: {error}); no constraint was looked at\n"
             "hint: compare it with the project's own file"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rally_etl.database.catalog import IMPORTED, quote, read_catalog
 from rally_etl.database.references import find_references, read_reference_params
-from rally_etl.errors import UsageError
 from rally_etl.measures import counted
 from rally_etl.naming import Leagues, load_leagues
-from rally_etl.naming.yaml_file import read_mapping
+from rally_etl.params import read_model
 from rally_etl.planning.pointers import PERSON_KEY
 from rally_etl.protection.guard import user_rows
 from rally_etl.protection.guard.imported_rows import TARGETS, Source
@@ -41,15 +40,7 @@ def load_guard_params(params_dir: Path) -> GuardParams:
     Raises:
         UsageError: it is missing, or a value is missing, unknown or out of range.
     """
-    path = params_dir / "guard.yaml"
-    try:
-        return GuardParams.model_validate(read_mapping(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"{path}: key `{'.'.join(map(str, first['loc']))}`: {first['msg']}, not {first.get('input')!r};"
-            " the command was not started\nhint: compare it with the project's own file"
-        ) from None
+    return read_model(params_dir / "guard.yaml", GuardParams, "the command was not started")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

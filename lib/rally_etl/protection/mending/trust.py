@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rally_etl.errors import UsageError
 from rally_etl.identity.thresholds import Share
-from rally_etl.naming.yaml_file import read_mapping
+from rally_etl.params import read_model
 
 Strategy = Literal[
     "answer",
@@ -59,17 +59,9 @@ def load_trust(params_dir: Path) -> Trust:
         UsageError: it is missing, or a value is missing, unknown or out of range.
     """
     path = params_dir / "orphans.yaml"
-    content = read_mapping(path)
-    try:
-        trust = Trust.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"{path}: key `{'.'.join(map(str, first['loc']))}`: {first['msg']}, not {first.get('input')!r};"
-            " nothing was mended\nhint: compare it with the project's own file"
-        ) from None
+    trust = read_model(path, Trust, "nothing was mended")
     for part, known in (("strategies", Strategy), ("less", Lessening)):
-        if missing := sorted(set(known.__args__) - content[part].keys()):
+        if missing := sorted(set(known.__args__) - getattr(trust, part).keys()):
             raise UsageError(
                 f"{path}: key `{part}` lacks {missing[0]}; nothing was mended\n"
                 "hint: compare it with the project's own file"
