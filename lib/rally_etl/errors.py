@@ -23,10 +23,24 @@ class PlanIsStale(RallyEtlError):
     """A live row moved between plan and publish; nothing was written."""
 
 
+class LiveIsBusy(RallyEtlError):
+    """Others held what a plan changes for too long; nothing was written, and the same plan may be published later."""
+
+    exit_code = 4
+
+
+class PublishUnknown(RallyEtlError):
+    """The connection was lost while committing and the database does not answer: all of it was written, or nothing."""
+
+
 class RunLocked(RallyEtlError):
     """Another run works on this database."""
 
     exit_code = 5
+
+
+class LockLost(RallyEtlError):
+    """The run no longer holds the lock that it began with; what it was about to write was not written."""
 
 
 class StageFailed(RallyEtlError):

@@ -14,6 +14,12 @@ from rally_etl.errors import RallyEtlError
 from rally_etl.settings import Settings
 
 OLDEST_SERVER = 150000  # PostgreSQL 15
+STARTING_S = 30.0  # how long a server that is starting is waited for
+
+# A machine that vanished is found out within a minute, on either side: silence for 30 s, then three questions of 10 s.
+# A client that ended while its statement runs is found out within 5 s. On a unix socket both are known at once.
+_IDLE_S, _INTERVAL_S, _COUNT = 30, 10, 3
+_CHECK_S = 5
 
 
 def database_url(settings: Settings) -> str:
@@ -39,7 +45,14 @@ def connect(settings: Settings, *, application_name: str = "rally-etl") -> sa.En
     engine = sa.create_engine(
         url,
         pool_pre_ping=True,
-        connect_args={"application_name": application_name, "connect_timeout": 10, "keepalives_idle": 60},
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 10,
+            "keepalives_idle": _IDLE_S,
+            "keepalives_interval": _INTERVAL_S,
+            "keepalives_count": _COUNT,
+            "tcp_user_timeout": 1000 * (_IDLE_S + _COUNT * _INTERVAL_S),
+        },
     )
     limits = session_limits(settings)
 
@@ -63,7 +76,18 @@ def session_limits(settings: Settings) -> str:
         "idle_in_transaction_session_timeout": settings.idle_in_transaction_timeout_s,
     }
     sets = [f"set {name} = '{int(seconds)}s'" for name, seconds in limits.items()]
-    return "; ".join([*sets, "set time zone 'UTC'"])
+    return "; ".join([*sets, "set time zone 'UTC'", *_ENDS_OF_CLIENTS])
+
+
+_ENDS_OF_CLIENTS = (
+    f"set tcp_keepalives_idle = {_IDLE_S}",
+    f"set tcp_keepalives_interval = {_INTERVAL_S}",
+    f"set tcp_keepalives_count = {_COUNT}",
+    # not every platform of a server can look whether its client is there
+    f"do $$ begin perform set_config('client_connection_check_interval', '{_CHECK_S}s', false);"
+    " exception when others then null; end $$",
+)
+"""How a server finds out that the client of a session is gone; its locks then end with the session."""
 
 
 @contextmanager
@@ -92,9 +116,12 @@ def clean_message(error: BaseException) -> str:
 
 def _greet(engine: sa.Engine, url: str) -> None:
     """Connect once, so that a wrong address is an answer here and not a stack in the middle of a run."""
+    from rally_etl.database.retry import is_starting, retrying  # it needs `clean_message`
+
     try:
-        with engine.connect() as connection:
-            version = connection.connection.dbapi_connection.server_version
+        for attempt in retrying("connecting", on=is_starting, attempts=20, timeout_s=STARTING_S):
+            with attempt, engine.connect() as connection:
+                version = connection.connection.dbapi_connection.server_version
     except sa.exc.DBAPIError as error:
         engine.dispose()
         raise RallyEtlError(
