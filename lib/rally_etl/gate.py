@@ -27,7 +27,7 @@ DECISION_OF = {"error": NO_GO, "hold": HOLD, "warn": GO}
 SHOWN_TEXTS = 8
 
 _TEXT_KEYS = ("name", "stage", "measure", "comparison", "severity", "why", "message")
-_KEYS = {*_TEXT_KEYS, "scope", "threshold", "threshold_measure", "leagues", "imports_only"}
+_KEYS = {*_TEXT_KEYS, "scope", "threshold", "threshold_measure", "leagues", "imports_only", "repairs_only"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Rule:
     threshold_measure: str | None = None
     leagues: dict[str, float] = field(default_factory=dict)
     imports_only: bool = False  # a repair is what mends it, and is not stopped by it
+    repairs_only: bool = False  # an import answers for the same by another rule
 
 
 class _Unusable(Exception):
@@ -117,8 +118,8 @@ def _is_import(connection: sa.Connection, run_id: str) -> bool:
 
 
 def _due(rules: Sequence[Rule], is_import: bool) -> list[Rule]:
-    """The rules that count for a run: those about imports alone do not count for a repair."""
-    return [rule for rule in rules if is_import or not rule.imports_only]
+    """The rules that count for a run: those about imports alone do not count for a repair, and the other way round."""
+    return [rule for rule in rules if not (rule.repairs_only if is_import else rule.imports_only)]
 
 
 def judge(
@@ -231,8 +232,9 @@ def _rule(entry: Any) -> Rule:
         raise ValueError("`leagues` is no list of league keys with thresholds")
     if not all(_is_number(number) for number in [*numbers, *leagues.values()]):
         raise ValueError("a threshold is no finite number")
-    if not isinstance(entry.get("imports_only", False), bool):
-        raise ValueError("`imports_only` is neither true nor false")
+    for key in ("imports_only", "repairs_only"):
+        if not isinstance(entry.get(key, False), bool):
+            raise ValueError(f"`{key}` is neither true nor false")
     rule = Rule(**entry)
     try:
         _message(rule, "LEAGUE", 1, 1, ["detail"])

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, checked, imported, recorded, references
+from rally_etl.reporting import accounts, checked, imported, live, recorded, references, rehearsed
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting.tables import Note, Table, in_words
 
@@ -95,30 +95,11 @@ class Book:
 
     def live_rows(self) -> Table | Note:
         """Live rows per table and league, before anything is planned."""
-        rows = self.read(recorded.rows_per_league)
-        leagues = sorted({row["league"] for row in rows})
-        counts: dict[str, dict] = {}
-        for row in rows:
-            counts.setdefault(row["table"], {"table": row["table"], "all": 0})[row["league"]] = row["rows"]
-            counts[row["table"]]["all"] += row["rows"]
-        shown = [
-            {"table": name} | {key: found.get(key, 0) for key in (*leagues, "all")} for name, found in counts.items()
-        ]
-        return Table(shown, title="Live rows per table and league", empty="The imported tables hold no rows yet.")
+        return live.rows(self)
 
     def live_rows_chart(self) -> Any:
         """The same as a chart, all leagues together."""
-        from rally_etl.reporting import charts
-
-        totals: dict[str, int] = {}
-        for row in self.read(recorded.rows_per_league):
-            totals[row["table"]] = totals.get(row["table"], 0) + row["rows"]
-        if not totals:
-            return Note("There are no live rows to draw.")
-        rows = [{"table": table, "rows": count} for table, count in totals.items()]
-        return charts.bars(
-            rows, "table", "rows", title=f"Live: {counted(sum(totals.values()), 'imported row')}", axis="Rows"
-        )
+        return live.chart(self)
 
     def safety(self) -> Table | Note:
         """What is wrong with the database, before anything is read."""
@@ -261,6 +242,10 @@ class Book:
     def hand_kept(self) -> Table | Note:
         """Columns that people keep by hand: their values, and what the plan would change."""
         return references.hand_kept(self)
+
+    def rehearsal(self) -> Table | Note:
+        """Whether an undo would bring every row back: the plan was written and taken back, and nothing of it stayed."""
+        return rehearsed.rehearsal(self)
 
     # 05 monitoring
 

@@ -87,16 +87,19 @@ def plan_counts(
                 {"league": league},
             ).all()
         )
-        live = connection.execute(
+        # an operation's rows may be of other leagues too, so those that it touches are no number to subtract
+        unchanged = connection.execute(
             sa.text(
                 f"select count(*) from {quote('public', name)} as l"
-                f" where {league_rows(table) if name in IMPORTED else 'true'}"
+                f" where ({league_rows(table) if name in IMPORTED else 'true'})"
+                f" and not exists (select from {quote(name)} as p where {table.same('p', 'l')}"
+                " and :league = any(p._leagues))"
             ),
-            {"league_id": league_id} if name in IMPORTED else {},
+            {"league": league, **({"league_id": league_id} if name in IMPORTED else {})},
         ).scalar_one()
         counts[name] = {operation: found.get(operation, 0) for operation in schema.OPERATIONS}
         counts[name] |= {"delete": found["delete"]} if "delete" in found else {}
-        counts[name]["unchanged"] = live - sum(found.values()) + found.get("insert", 0)
+        counts[name]["unchanged"] = unchanged
     return counts
 
 

@@ -98,10 +98,7 @@ def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
     plan, candidate = schemas(run_id)
     connection.execute(sa.text(f"create schema {quote(candidate)}"))
     for name, table in catalog.items():
-        key = ", ".join(quote(column) for column in table.key)
-        connection.execute(sa.text(f"alter table {quote(plan, name)} add primary key ({key})"))
-        connection.execute(sa.text(f"alter table {quote(plan, f'{name}_before')} add primary key ({key})"))
-        connection.execute(sa.text(f"analyze {quote(plan, name)}"))
+        index_table(connection, run_id, table)
         columns = ", ".join(quote(column) for column in table.column_names)
         live = f"select {columns} from {quote('public', name)} as l"
         if connection.execute(sa.text(f"select exists (select from {quote(plan, name)})")).scalar():
@@ -110,6 +107,15 @@ def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table
                 f" union all select {columns} from {quote(plan, name)} where _op <> 'delete'"
             )
         connection.execute(sa.text(f"create view {quote(candidate, name)} as {live}"))
+
+
+def index_table(connection: sa.Connection, run_id: str, table: Table) -> None:
+    """Give both filled tables of one live table their keys, and the planner its statistics."""
+    plan = schemas(run_id)[0]
+    key = ", ".join(quote(column) for column in table.key)
+    for name in (table.name, f"{table.name}_before"):
+        connection.execute(sa.text(f"alter table {quote(plan, name)} add primary key ({key})"))
+    connection.execute(sa.text(f"analyze {quote(plan, table.name)}"))
 
 
 def read_planned(connection: sa.Connection, run_id: str) -> dict[str, Table]:

@@ -17,6 +17,7 @@ from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
 from rally_etl.planning import measures as planning
 from rally_etl.planning.operations import of_run
+from rally_etl.planning.rehearsal import load_undo_params
 from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.constraints.keys import Finding, find_constraints
 from rally_etl.protection.constraints.needed import read_constraint_params
@@ -55,7 +56,7 @@ _LISTED = sa.text(
 
 
 def check_params(params_dir: Path) -> None:
-    """Read what protection is told by, so that a mistake in it is said before a run begins.
+    """Read what protection and the rehearsal of the undo are told by: a mistake is said before a run begins.
 
     Raises:
         UsageError: a file cannot be used; the message names it and the entry.
@@ -64,6 +65,7 @@ def check_params(params_dir: Path) -> None:
     read_ownership(params_dir)
     read_constraint_params(params_dir / "constraints.yaml")
     load_trust(params_dir)
+    load_undo_params(params_dir)
 
 
 def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:

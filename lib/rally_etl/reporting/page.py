@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, charts, guarded, pages, recorded, repairs
+from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs
 
 LISTED = (
     "rally-etl",
@@ -69,6 +69,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
             "guard": guarded.guard(connection, run_id),
             "written": accounts.page_rows(written := accounts.rows_of(connection, run_id)),
             "written_sentence": accounts.page_sentence(written),
+            "rehearsed": rehearsed.page_lines(connection, run_id),
             "repairs": repairs.rows_of(connection, run_id),
             "repairs_sentence": repairs.sentence_of(connection, run_id),
             "fate_names": [name for name in recorded.FATES if any(row[name] for row in fates)],
