@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import planning, sources
+from rally_etl import planning, sources, states
 from rally_etl.database.catalog import quote
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
@@ -141,6 +141,12 @@ def write(folder: Path, kinds: Kinds, league: str = APTA) -> Path:
     return folder
 
 
+def audited(engine: sa.Engine, run_id: str) -> None:
+    """Let the plans of a run be published, as its gate would."""
+    with engine.begin() as connection:
+        states.move(connection, run_id, states.in_states(connection, run_id, ["planned"]), "audited", "a test says so")
+
+
 @dataclass(slots=True)
 class Import:
     """Takes scrapes to the live tables of one database by the product's own steps, without notebooks."""
@@ -180,6 +186,7 @@ class Import:
 
     def publish(self, run_id: str) -> None:
         """Publish each league of a run by itself, as a run does."""
+        audited(self.engine, run_id)
         for league in self.column("select league from etl.run_leagues where run_id = :run order by league", run=run_id):
             planning.publish(self.engine, run_id, [league])
             assert [] == planning.verify(self.engine, run_id, [league])

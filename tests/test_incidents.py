@@ -29,7 +29,7 @@ from rally_etl.protection.constraints import ddl
 from rally_etl.sample import season
 from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings
-from scrapes import Import
+from scrapes import Import, audited
 from test_real_scrapes import DATA
 from verdicts import State, Verdict, judge, read_state
 
@@ -174,6 +174,7 @@ def planned(engine: sa.Engine, settings: Settings, kind: str) -> tuple[str, list
     keys = operations.leagues_of(engine, settings, operation, KINDS)
     run_id = ledger.start_run(engine, kind, date(2025, 10, 3), False, keys, operation)
     planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    audited(engine, run_id)
     return run_id, keys
 
 

@@ -166,7 +166,13 @@ def begin_run(engine: sa.Engine, settings: Settings, label: str) -> tuple[str, s
         connection.execute(
             sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'scrape', :as_of)"), binds
         )
-        connection.execute(sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"), binds)
+        connection.execute(
+            sa.text(
+                "insert into etl.run_leagues (run_id, league, state, cause)"
+                " values (:run, :league, 'audited', 'no gate decides on a benchmark')"
+            ),
+            binds,
+        )
     return run_id, league
 
 

@@ -45,3 +45,11 @@ class LockLost(RallyEtlError):
 
 class StageFailed(RallyEtlError):
     """A notebook did not run to its seal."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the program to end."""
+
+    def __init__(self, signal: int, name: str):
+        super().__init__(f"stopped by {name}")
+        self.exit_code = 128 + signal

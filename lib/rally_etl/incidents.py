@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -51,6 +51,13 @@ class Incident:
     resolved_by: str | None
     reason: str | None
 
+    def told(self) -> dict[str, str | int | None]:
+        """The incident as JSON says it."""
+        values = asdict(self)
+        for name in ("opened_at", "resolved_at"):
+            values[name] = values[name] and values[name].isoformat(timespec="seconds")
+        return values
+
 
 def raise_incident(
     connection: sa.Connection,
@@ -70,6 +77,30 @@ def raise_incident(
     told = {"what": what, "done": done, "todo": todo}
     binds = {"run_id": run_id, "league": league, "rule": rule, "severity": severity} | told
     return connection.execute(_RAISE, binds).scalar_one()
+
+
+def raise_unverified(connection: sa.Connection) -> list[tuple[str, str]]:
+    """An incident for each league that was published and not verified, where no run is alive; answer run and league.
+
+    What an incident has told of already is not told again.
+    """
+    found = connection.execute(
+        sa.text(
+            "select l.run_id, l.league from etl.run_leagues as l where l.state = 'published' and not exists ("
+            " select from etl.incidents as i where i.run_id = l.run_id and i.league = l.league) order by 1, 2"
+        )
+    ).all()
+    for row in found:
+        raise_incident(
+            connection,
+            "published_is_verified",
+            f"run {row.run_id} ended after {row.league} was published and before it was read again",
+            done="its rows are live as the plan says, but nobody has seen that they are",
+            todo="run the scrape again: its plan is empty if live is as planned; `rally-etl undo` takes the run back",
+            run_id=row.run_id,
+            league=row.league,
+        )
+    return [(row.run_id, row.league) for row in found]
 
 
 def read_incidents(connection: sa.Connection, run_id: str | None = None, *, only_open: bool = True) -> list[Incident]:

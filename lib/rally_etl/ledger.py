@@ -6,17 +6,18 @@ import json
 import platform
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import __version__
+from rally_etl import __version__, states
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.engine import clean_message
 from rally_etl.errors import UsageError
+from rally_etl.incidents import raise_unverified, read_incidents
 from rally_etl.planning.headlines import headlines
 from rally_etl.planning.schema import OPERATIONS
 from rally_etl.settings import Settings
@@ -79,48 +80,43 @@ def require_run(engine: sa.Engine, run_id: str) -> sa.Row:
     return found[0]
 
 
-def set_state(engine: sa.Engine, run_id: str, league: str, state: str) -> None:
-    """Move a league of a run to a state."""
-    _write(
-        engine,
-        "update etl.run_leagues set state = :state where run_id = :run and league = :league",
-        run=run_id,
-        league=league,
-        state=state,
-    )
-
-
-def write_approval(engine: sa.Engine, run_id: str, league: str, by: str, why: str) -> None:
-    """Record who lets a held plan be published, why, and which plan it is."""
-    _write(
-        engine,
-        "insert into etl.approvals (run_id, league, approved_by, reason, plan_hash)"
-        " select run_id, league, :by, :why, plan_hash from etl.run_leagues where run_id = :run and league = :league"
-        " on conflict (run_id, league) do update set approved_by = excluded.approved_by, reason = excluded.reason,"
-        " plan_hash = excluded.plan_hash, approved_at = clock_timestamp()",
-        run=run_id,
-        league=league,
-        by=by,
-        why=why,
-    )
+def write_approval(engine: sa.Engine, run_id: str, leagues: Iterable[str], by: str, why: str) -> None:
+    """Record who lets held plans be published, why, and which plans they are."""
+    keys = sorted(leagues)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into etl.approvals (run_id, league, approved_by, reason, plan_hash)"
+                " select run_id, league, :by, :why, plan_hash from etl.run_leagues"
+                " where run_id = :run and league = any(:leagues)"
+                " on conflict (run_id, league) do update set approved_by = excluded.approved_by,"
+                " reason = excluded.reason, plan_hash = excluded.plan_hash, approved_at = clock_timestamp()"
+            ),
+            {"run": run_id, "leagues": keys, "by": by, "why": why},
+        )
+        states.move(connection, run_id, keys, "approved", f"approved by {by}: {why}")
 
 
 def write_outcome(
-    engine: sa.Engine, run_id: str, league: str, decision: str, found: Reasons, is_published: bool, dry_run: bool
+    engine: sa.Engine,
+    run_id: str,
+    league: str,
+    decision: str,
+    found: Reasons,
+    *,
+    dry_run: bool = False,
+    has_failed: bool = False,
 ) -> None:
-    """Write a league's final decision and reasons; its state follows unless publishing has set it."""
-    state = {"GO": "audited", "HOLD": "audited" if dry_run else "held", "NO-GO": "refused"}[decision]
-    _write(
-        engine,
-        "update etl.run_leagues set decision = :decision, reasons = cast(:reasons as jsonb),"
-        " state = case when :published then state else :state end where run_id = :run and league = :league",
-        run=run_id,
-        league=league,
-        decision=decision,
-        reasons=json.dumps(found),
-        published=is_published,
-        state=state,
-    )
+    """Write a league's decision and reasons; its state follows unless publishing has set it."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update etl.run_leagues set decision = :decision, reasons = cast(:reasons as jsonb)"
+                " where run_id = :run and league = :league"
+            ),
+            {"run": run_id, "league": league, "decision": decision, "reasons": json.dumps(found)},
+        )
+        states.settle(connection, run_id, league, decision, found, dry_run=dry_run, has_failed=has_failed)
 
 
 def close_run(engine: sa.Engine, run_id: str, exit_code: int | None, codes: dict[str, int]) -> None:
@@ -160,15 +156,20 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         )
     }
     asked = open_reviews(engine, run_id)
+    with engine.connect() as connection:
+        steps = states.histories(connection, run_id)
+        incidents = read_incidents(connection, run_id)
     leagues = {
         row.league: {
             "decision": row.decision,
-            "published": row.published_at is not None,
+            "published": row.published_at is not None and row.state != "undone",
+            "state": row.state,
             "quarantined": quarantined.get(row.league, 0),
             "plan": _in_order(row.plan_counts),
             "reasons": sorted(row.reasons, key=lambda reason: SEVERITIES.index(reason["severity"])),
             "changes": headlines(engine, run_id, row.league),
             "reviews": asked.get(row.league, {"open": 0, "held_rows": 0}),
+            "states": steps.get(row.league, []),
         }
         for row in _rows(engine, "select * from etl.run_leagues where run_id = :run order by league", run=run_id)
     }
@@ -198,6 +199,7 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "leagues": leagues,
         "stages": stages,
+        "incidents": [incident.told() for incident in incidents],
     }
 
 
@@ -311,7 +313,7 @@ def start_run(
             },
         )
         connection.execute(
-            sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
+            sa.text("insert into etl.run_leagues (run_id, league, cause) values (:run, :league, 'the run began')"),
             [{"run": run_id, "league": league} for league in leagues],
         )
     return run_id
@@ -319,16 +321,32 @@ def start_run(
 
 @contextmanager
 def closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
-    """Enter a run that stops with an exception as failed; the exception goes on."""
+    """Enter a run that stops with an exception as failed, with its leagues that are not at an end; it goes on."""
     try:
         yield
     except BaseException as error:
-        with engine.begin() as connection:
+        told = f"{type(error).__name__}: {clean_message(error)}"
+        with suppress(sa.exc.DBAPIError), engine.begin() as connection:  # else the next start closes it
             connection.execute(
                 sa.text(
                     "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
                     " error = :error where run_id = :run and status = 'running'"
                 ),
-                {"run": run_id, "error": f"{type(error).__name__}: {clean_message(error)}"},
+                {"run": run_id, "error": told},
             )
+            states.fail_unfinished(connection, run_id, f"the run stopped: {told}")
+            raise_unverified(connection)
+        raise
+
+
+@contextmanager
+def held_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
+    """Let leagues wait again whose approval stops with an exception before they are published; it goes on."""
+    try:
+        yield
+    except BaseException as error:
+        told = f"the approval stopped: {type(error).__name__}: {clean_message(error)}"
+        with suppress(sa.exc.DBAPIError), engine.begin() as connection:
+            states.move(connection, run_id, states.in_states(connection, run_id, ["approved"]), "held", told)
+            raise_unverified(connection)
         raise

@@ -1,30 +1,25 @@
-"""The end of a run on live: leagues published together in one transaction, then seen over other connections."""
+"""The end of a run on live: leagues published together, seen over other connections, taken back if need be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, planning
-from rally_etl.checks import audit
+from rally_etl import ledger, states
 from rally_etl.database.engine import clean_message
-from rally_etl.database.references import read_reference_params
-from rally_etl.errors import RallyEtlError
-from rally_etl.protection import note_users, verify_users
+from rally_etl.errors import LiveIsBusy, LockLost, PublishUnknown, RallyEtlError
+from rally_etl.incidents import raise_incident
+from rally_etl.outcomes import Outcome, no_go
 from rally_etl.protection.constraints import ddl
+from rally_etl.rollback import roll_back
 from rally_etl.settings import Settings
+from rally_etl.verification import Seen, see
+from rally_etl.writing import Tell, write
 
+__all__ = ["Outcome", "no_go", "publish", "transactions"]
 
-@dataclass(slots=True)
-class Outcome:
-    """What happened to one league after the gate."""
-
-    decision: str
-    reasons: list[dict[str, Any]] = field(default_factory=list)
-    is_published: bool = False
-    failed: bool = False
+VERIFIED = "others see what was planned, its checks hold on live, and users' rows mean the same"
 
 
 def transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -> list[dict[str, Outcome]]:
@@ -41,63 +36,112 @@ def transactions(engine: sa.Engine, run_id: str, outcomes: dict[str, Outcome]) -
     return [outcomes]
 
 
-def publish(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
-    """Publish leagues in one transaction and verify them over another connection; record what went wrong."""
+def publish(
+    engine: sa.Engine, settings: Settings, run_id: str, outcomes: Mapping[str, Outcome], tell: Tell | None = None
+) -> None:
+    """Publish leagues in one transaction and look at live over other connections; what went wrong goes into *outcomes*.
 
-    def check(connection: sa.Connection) -> list[str]:
-        return [name for league in outcomes for name in audit(connection, settings, run_id, league)]
+    What is not as promised is taken back at once. Leagues whose rows others hold for too long are HOLD.
 
-    found, failed = None, False
+    Raises:
+        LockLost: the run does not hold the run lock any more; nothing was written.
+        PublishUnknown: the database went away while committing; nobody can say yet what it holds.
+    """
     try:
-        params = read_reference_params(settings.params_dir / "references.yaml")
-        planning.publish(
-            engine,
-            run_id,
-            outcomes,
-            check,
-            first=lambda connection: ddl.drop_planned(connection, run_id),
-            last=lambda connection: note_users(connection, params, run_id),
-        )
+        is_changed = write(engine, settings, run_id, outcomes, tell=tell)
+    except LiveIsBusy as busy:
+        said, hint = str(busy).split("\nhint: ")
+        message = f"{said}. `rally-etl approve {run_id} --by WHO --reason TEXT` publishes the same plan: {hint}"
+        _end(outcomes, "HOLD", no_go("live_is_free", "publish", message, "hold"))
+        return
+    except (PublishUnknown, LockLost):
+        raise
     except RallyEtlError as error:
-        found = no_go("plan_still_holds", "publish", " ".join(str(error).splitlines()))
+        _end(outcomes, "NO-GO", no_go("plan_still_holds", "publish", " ".join(str(error).splitlines())))
+        return
     except sa.exc.DBAPIError as error:
         message = f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"
-        found, failed = no_go("database_answers", "publish", message), True
-    for outcome in outcomes.values() if found else ():
-        outcome.decision, outcome.failed = "NO-GO", failed
-        outcome.reasons.insert(0, found)
-    if not found:
-        _verify(engine, settings, run_id, outcomes)
-        if problems := ddl.add_planned(engine, run_id):
-            message = (
-                f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
-            )
-            for outcome in outcomes.values():
-                outcome.failed = True
-                outcome.reasons.insert(0, no_go("constraints_stand", "publish", message))
-
-
-def _verify(engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome]) -> None:
-    """See over other connections that live is as planned and that what users wrote still means the same."""
+        _end(outcomes, "NO-GO", no_go("database_answers", "publish", message), failed=True)
+        return
     for outcome in outcomes.values():
         outcome.is_published = True
-    try:
-        problems = {
-            "live_equals_candidate": planning.verify(engine, run_id, outcomes),
-            "users_keep_their_rows": verify_users(engine, settings, run_id),
-        }
-    except sa.exc.DBAPIError as error:
-        problems = {"live_equals_candidate": [f"what was published could not be read again: {clean_message(error)}"]}
-    for league, outcome in outcomes.items():
-        for rule, found in problems.items():
-            if found:
-                message = f"{'; '.join(found)}. Another program wrote at the same time: check these tables now"
-                outcome.failed = True
-                outcome.reasons.insert(0, no_go(rule, "verify", message))
-        if not outcome.failed:
-            ledger.set_state(engine, run_id, league, "verified")
+    seen = see(engine, settings, run_id, outcomes, tell=tell)
+    if seen.differs and is_changed:
+        _take_back(engine, settings, run_id, outcomes, seen, tell)
+        return
+    if seen.differs or seen.unread:
+        _leave(engine, run_id, outcomes, seen)
+    else:
+        with engine.begin() as connection:
+            states.move(connection, run_id, outcomes, "verified", VERIFIED)
+    if problems := ddl.add_planned(engine, run_id):
+        message = f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
+        _end(outcomes, "", no_go("constraints_stand", "publish", message), failed=True)
 
 
-def no_go(rule: str, stage: str, message: str) -> dict[str, Any]:
-    """A reason for NO-GO that no rule of the gate has measured."""
-    return {"rule": rule, "stage": stage, "severity": "error", "observed": None, "threshold": None, "message": message}
+def _end(outcomes: Mapping[str, Outcome], decision: str, reason: dict, *, failed: bool = False) -> None:
+    """Add a reason to each league, with the decision that it means; "" leaves the decision."""
+    for outcome in outcomes.values():
+        outcome.decision = decision or outcome.decision
+        outcome.failed |= failed
+        others = [each for each in outcome.reasons if each["rule"] != reason["rule"]]
+        outcome.reasons[:] = [dict(reason), *others]
+
+
+def _leave(engine: sa.Engine, run_id: str, outcomes: Mapping[str, Outcome], seen: Seen) -> None:
+    """Say that nobody can tell whether live is right, or that nothing was written that could be taken back."""
+    if seen.differs:
+        what, rules = f"what others see is not what was checked: {seen.told}", list(seen.differs)
+        done = "the plan was empty, so nothing was written and nothing is taken back: others wrote at the same time"
+        todo = "find the other program (`select * from pg_stat_activity`), then run the scrape again"
+    else:
+        what, rules = f"what was published could not be read again: {seen.unread}", ["live_can_be_read"]
+        done = "its rows are live, in one transaction and as the plan says; nobody has seen them from outside"
+        todo = f"`rally-etl check` reads live; run the scrape again (its plan is empty if all is well) or undo {run_id}"
+    _tell_all(engine, run_id, outcomes, rules[0], what, done, todo)
+    for rule in reversed(rules):
+        _end(outcomes, "", no_go(rule, "verify", f"{what}; {done}. To do: {todo}"), failed=True)
+
+
+def _take_back(
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    outcomes: Mapping[str, Outcome],
+    seen: Seen,
+    tell: Tell | None,
+) -> None:
+    """Take a publish back that others do not see as promised, and say everywhere what happened."""
+    if tell:
+        tell(", ".join(outcomes), f"published, but {seen.told}: it is taken back")
+    if _is_direct(engine, run_id):  # the guard has a snapshot of before the command, which is more than a plan knows
+        back, done, todo = "the guard", "the database goes back to the snapshot of before the command", "guard it again"
+    else:
+        taken = roll_back(engine, settings, run_id, outcomes, seen.told, tell)
+        back, done = f"run {taken.run_id}" if taken.is_done else "", taken.done
+        todo = "find the program that wrote (`select * from pg_stat_activity`), then run the scrape again"
+        if not taken.is_done:
+            todo = f"now: find who wrote (`select * from pg_stat_activity`), then `rally-etl undo {run_id}`"
+            with engine.begin() as connection:
+                states.move(connection, run_id, outcomes, "failed", f"verification failed: {seen.told}; {done}")
+    for outcome in outcomes.values():
+        outcome.taken_back_by, outcome.is_published = back, not back
+    _tell_all(engine, run_id, outcomes, next(iter(seen.differs)), f"others saw {seen.told}", done, todo)
+    for rule, sentences in reversed(seen.differs.items()):
+        message = f"others do not see what was checked: {'; '.join(sentences)}; {done}. To do: {todo}"
+        _end(outcomes, "NO-GO", no_go(rule, "verify", message), failed=True)
+
+
+def _tell_all(
+    engine: sa.Engine, run_id: str, leagues: Iterable[str], rule: str, what: str, done: str, todo: str
+) -> None:
+    with engine.begin() as connection:
+        for league in leagues:
+            raise_incident(connection, rule, what, done=done, todo=todo, run_id=run_id, league=league)
+
+
+def _is_direct(engine: sa.Engine, run_id: str) -> bool:
+    """Whether a guarded command's own rows are live, which no plan describes."""
+    sql = sa.text("select exists (select from etl.guards where run_id = :run and method = 'direct')")
+    with engine.connect() as connection:
+        return bool(connection.scalar(sql, {"run": run_id}))

@@ -11,20 +11,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import gate, ledger, naming, pipeline, planning, scraps
+from rally_etl import gate, ledger, naming, pipeline, scraps
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
 from rally_etl.errors import EvidenceMissing, UsageError
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
+from rally_etl.outcomes import Outcome, decide, finish, no_go
 from rally_etl.planning import operations
 from rally_etl.protection import check_params
-from rally_etl.publishing import Outcome, no_go, publish, transactions
+from rally_etl.publishing import publish, transactions
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape
 
-EXIT_CODES = {"GO": 0, "HOLD": 4, "NO-GO": 3}
 Tell = Callable[[str, str], None]
 
 
@@ -130,11 +130,13 @@ def go_through(
             if refused
             else _decided(engine, settings, run_id, results)
         )
-        for together in transactions(engine, run_id, outcomes):
+        groups = transactions(engine, run_id, outcomes)
+        decide(engine, run_id, outcomes, dry_run)
+        for together in groups:
             if not dry_run and all(outcome.decision == "GO" for outcome in together.values()):
-                publish(engine, settings, run_id, together)
+                publish(engine, settings, run_id, together, tell)
             for league, outcome in together.items():
-                tell(league, _sentence(outcome, dry_run))
+                tell(league, outcome.told(dry_run))
         concluding(outcomes)
         return finish(engine, settings, run_id, outcomes, dry_run)
 
@@ -172,6 +174,7 @@ def approve(
             "hint: run the scrape again without --dry-run, then approve that run"
         )
     with run_lock(engine):
+        tidy(engine, tell)
         held = ledger.leagues_in_state(engine, run_id, "held")
         wanted = [league for league in held if not leagues or league in leagues]
         if not wanted or set(leagues) - set(held):
@@ -185,13 +188,13 @@ def approve(
                 f"run {run_id} is published in all its leagues or in none; nothing was published\n"
                 "hint: approve it without --league"
             )
-        for together in transactions(engine, run_id, outcomes):
-            for league in together:
-                ledger.write_approval(engine, run_id, league, by, reason)
-            publish(engine, settings, run_id, together)
-            for league, outcome in together.items():
-                tell(league, f"published, approved by {by}" if outcome.is_published else _sentence(outcome, False))
-        return finish(engine, settings, run_id, outcomes, dry_run=False)
+        with ledger.held_whatever_happens(engine, run_id):
+            for together in transactions(engine, run_id, outcomes):
+                ledger.write_approval(engine, run_id, together, by, reason)
+                publish(engine, settings, run_id, together, tell)
+                for league, outcome in together.items():
+                    tell(league, f"published, approved by {by}" if outcome.is_published else outcome.told())
+            return finish(engine, settings, run_id, outcomes, dry_run=False)
 
 
 def _decided(
@@ -216,29 +219,6 @@ def _decided(
             f"{missing}; nothing was published. See the notebook of the stage, then run the scrape again",
         )
         return {league: Outcome("NO-GO", [reason, *reasons]) for league, (_, reasons) in leagues.items()}
-
-
-def finish(
-    engine: sa.Engine, settings: Settings, run_id: str, outcomes: dict[str, Outcome], dry_run: bool
-) -> dict[str, Any]:
-    """Write the outcome to the ledger and the report; answer the run's document."""
-    from rally_etl.reporting import write_report
-
-    for league, outcome in outcomes.items():
-        ledger.write_outcome(engine, run_id, league, outcome.decision, outcome.reasons, outcome.is_published, dry_run)
-    failed = any(outcome.failed for outcome in outcomes.values())
-    ledger.close_run(engine, run_id, 1 if failed else None, EXIT_CODES)
-    if not ledger.leagues_in_state(engine, run_id, "held"):
-        with engine.begin() as connection:
-            connection.execute(sa.text(f'drop schema if exists "{planning.schemas(run_id)[1]}" cascade'))
-    document = ledger.run_document(engine, settings, run_id)
-    write_report(engine, settings, run_id, document)
-    return document
-
-
-def _sentence(outcome: Outcome, dry_run: bool) -> str:
-    done = "published" if outcome.is_published else "dry run, not published" if dry_run else "not published"
-    return f"{outcome.decision}, {done}"
 
 
 def _tell_stage(engine: sa.Engine, run_id: str, event: pipeline.StageEvent, tell: Tell) -> None:

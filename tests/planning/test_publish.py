@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -19,7 +21,7 @@ def refused(importing: Import, run_id: str, telling: str) -> None:
         planning.publish(importing.engine, run_id, [APTA])
     assert "nothing was written\nhint: " in str(error.value)
     assert before == fingerprint(importing.engine)
-    assert ["planned"] == importing.column("select distinct state from etl.run_leagues where run_id = :run", run=run_id)
+    assert ["audited"] == importing.column("select distinct state from etl.run_leagues where run_id = :run", run=run_id)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_a_plan_is_published_once(loaded):
     run_id = loaded.load(changed())
 
     for league in (APTA, "NSTF"):
-        with pytest.raises(RallyEtlError, match="is published already or was not planned; nothing was written"):
+        with pytest.raises(RallyEtlError, match="is (verified|published|not of this run); nothing was written"):
             planning.publish(loaded.engine, run_id, [league])
 
 
@@ -102,10 +104,11 @@ def test_verification_sees_what_others_wrote(loaded):
     loaded.write("update players set wins = 99 where tenniscores_player_id = 'nndz-new'")
     loaded.write("delete from match_scores where tenniscores_match_id = 'nndz-match9_Line1'")
 
-    assert [
-        "players: 1 published rows are not what the plan says",
-        "match_scores: 1 published rows are not what the plan says",
-    ] == (planning.verify(loaded.engine, run_id, [APTA]))
+    player = loaded.column("select id from players where tenniscores_player_id = 'nndz-new'")[0]
+    players, lines = planning.verify(loaded.engine, run_id, [APTA])
+    assert f"players: 1 published rows are not what the plan says ({player}: wins is 99, planned 1)" == players
+    assert re.fullmatch(r"match_scores: 1 published rows are not what the plan says \(\d+ is gone\)", lines)
+    assert [lines] == planning.verify(loaded.engine, run_id, [APTA], {("players", "wins")})
 
 
 def candidate(importing: Import, run_id: str) -> dict[str, list]:

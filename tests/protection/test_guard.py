@@ -25,7 +25,7 @@ from rally_etl.protection import integration_measures
 from rally_etl.sample import season
 from rally_etl.sample.users import users
 from rally_etl.settings import Settings
-from scrapes import Import, fingerprint
+from scrapes import Import, audited, fingerprint
 
 LEGACY = Path(__file__).parent / "legacy/recreate.py"
 AS_OF = season.WEEKS[0].as_of
@@ -129,6 +129,7 @@ def live(make_database: MakeDatabase, season_database: str, tmp_path: Path) -> I
 def without_notebooks(engine, settings, run_id, dry_run, tell, concluding):
     """A run's plan, its evidence about rows of users, and its publish, in a second."""
     planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    audited(engine, run_id)
     measures = integration_measures(engine, settings, run_id)
     wrong = {
         league: [f"{name}: {each['detail']}" for name, each in found.items() if each["value"]]
@@ -159,6 +160,7 @@ def held(*arguments):
     """A run that the gate holds for approval."""
     engine, settings, run_id, dry_run, _, concluding = arguments
     planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    audited(engine, run_id)
     with engine.connect() as connection:
         leagues = connection.scalars(sa.text("select league from etl.run_leagues where run_id = :run"), {"run": run_id})
         outcomes = {league: runs.Outcome("HOLD") for league in leagues}

@@ -21,7 +21,7 @@ from rally_etl.operations import KINDS
 from rally_etl.planning import operations
 from rally_etl.protection import find_constraints, integration_measures
 from rally_etl.protection.constraints import ddl
-from scrapes import APTA, Import, fingerprint, line, small
+from scrapes import APTA, Import, audited, fingerprint, line, small
 
 pytestmark = pytest.mark.slow
 PRAIRIE = "insert into clubs (id, name) values (14202, 'Prairie Club'), (8711, 'Prairie-Club')"
@@ -65,6 +65,7 @@ def plan(live: Import, operation: dict[str, Any]) -> str:
     for league in operations.leagues_of(live.engine, live.settings, operation, KINDS):
         live.write("insert into etl.run_leagues (run_id, league) values (:run, :league)", run=run_id, league=league)
     planning.make_plan(live.engine, live.settings, run_id, kinds=KINDS)
+    audited(live.engine, run_id)
     return run_id
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from rally_etl.checks.evidence import validation_measures
 from rally_etl.checks.files import Check, read_check, read_checks, require_proofs
 from rally_etl.checks.results import CheckResult
-from rally_etl.checks.suite import RunFacts, audit, blocking_failures, check_live, run_check, run_checks
+from rally_etl.checks.suite import (
+    RunFacts,
+    audit,
+    blocking_failures,
+    blocking_on_live,
+    check_live,
+    run_check,
+    run_checks,
+)
 
 __all__ = [
     "Check",
@@ -13,6 +21,7 @@ __all__ = [
     "RunFacts",
     "audit",
     "blocking_failures",
+    "blocking_on_live",
     "check_live",
     "read_check",
     "read_checks",

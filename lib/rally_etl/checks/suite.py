@@ -142,11 +142,35 @@ def audit(connection: sa.Connection, settings: Settings, run_id: str, league: st
     _set_local(connection, PARAMETERS | {"search_path": "public"})
     league_id = find_league_ids(connection, settings, [league])[league]
     checks = read_checks(settings.params_dir)
-    told = {"league": league, "run_id": run_id}
-    tolerated = {} if facts.is_import else dict(connection.execute(_NO_WORSE, told).all())
+    tolerated = _tolerated(connection, facts, league)
     return blocking_failures(
         connection, checks, league_id, league=league, run_id=run_id, as_of=facts.as_of, tolerated=tolerated
     )
+
+
+def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues: Iterable[str]) -> list[CheckResult]:
+    """Results of `error` checks that the live tables fail, or that cannot run, after a publish of these leagues.
+
+    What fails there and failed before, on as many rows or more, is none where the run may leave it so (`run_checks`).
+    """
+    checks = [check for check in read_checks(settings.params_dir) if check.severity == "error"]
+    with read_only(engine, "public") as connection:
+        facts = run_facts(connection, run_id)
+        league_ids = find_league_ids(connection, settings, leagues)
+        tolerated = {league: _tolerated(connection, facts, league) for league in league_ids}
+    results = _run_all(engine, settings, ("public",), _file_tasks(checks, league_ids, facts), None)
+    return [
+        result
+        for result in results
+        if result.blocks
+        and (result.failing_rows is None or result.failing_rows > tolerated[result.league].get(result.check, 0))
+    ]
+
+
+def _tolerated(connection: sa.Connection, facts: RunFacts, league: str) -> dict[str, int]:
+    """Check -> failing rows that the run may leave as they are."""
+    told = {"league": league, "run_id": facts.run_id}
+    return {} if facts.is_import else dict(connection.execute(_NO_WORSE, told).all())
 
 
 def run_check(
@@ -156,6 +180,9 @@ def run_check(
 
     Args:
         league_id: ``leagues.id`` of the league there; None is an error, since nothing was looked at.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the connection was lost; that is no answer of a check.
     """
     started = time.perf_counter()
     told = {
@@ -173,6 +200,8 @@ def run_check(
             row = connection.execute(sa.text(counted(check.sql)), {name: values[name] for name in check.binds}).one()
             threshold = _threshold(connection, check, league, values, row.failing_rows)
     except sa.exc.SQLAlchemyError as error:
+        if getattr(error, "connection_invalidated", False):
+            raise
         return CheckResult(**told, outcome="errored", error=clean_message(error), seconds=time.perf_counter() - started)
     return CheckResult(
         **told,

@@ -49,10 +49,12 @@ def publish(
     Raises:
         PlanIsStale: a live row moved, the plan is not the recorded one, a trigger or a foreign key would write other
             rows, or the database refused a row; then nothing was written.
+        RallyEtlError: nobody has decided on the plan of a league, or it is published already.
     """
     keys = sorted(leagues)
     try:
         with engine.begin() as connection:
+            _check_decided(connection, run_id, keys)
             first(connection)
             published = apply(connection, run_id, keys)
             # an empty plan makes no state that the candidate's checks have not seen
@@ -123,6 +125,28 @@ def write_rows(connection: sa.Connection, run_id: str, keys: list[str], *, analy
     return published
 
 
+DECIDED = ("audited", "approved")
+"""States of a league whose plan may be published; `etl.state_steps` says the same."""
+
+
+def _check_decided(connection: sa.Connection, run_id: str, keys: list[str]) -> None:
+    """Lock the leagues' entries, so that two publishes of one plan are one after the other, and read their states."""
+    rows = connection.execute(
+        sa.text(
+            "select league, state from etl.run_leagues where run_id = :run and league = any(:leagues)"
+            " order by league for update"
+        ),
+        {"run": run_id, "leagues": keys},
+    )
+    states = {row.league: row.state for row in rows}
+    for key in keys:
+        if (state := states.get(key, "not of this run")) not in DECIDED:
+            raise RallyEtlError(
+                f"league {key} of run {run_id} is {state}; nothing was written\n"
+                "hint: only a plan that the gate has decided on, or that was approved, is published, and that once"
+            )
+
+
 _PUBLISHED_SINCE = """
     select o.run_id, o.league
     from etl.run_leagues as o
@@ -148,7 +172,7 @@ def _check_plan_is_recorded(connection: sa.Connection, run_id: str, catalog: dic
         connection.execute(
             sa.text(
                 "select league, plan_hash from etl.run_leagues"
-                " where run_id = :run and league = any(:leagues) and state not in ('published', 'verified')"
+                " where run_id = :run and league = any(:leagues) and (published_at is null or state = 'undone')"
             ),
             {"run": run_id, "leagues": keys},
         ).all()
@@ -193,7 +217,7 @@ class _Rows:
         self.due = (
             "p._leagues && cast(:leagues as text[])"
             " and not exists (select from etl.run_leagues as r where r.run_id = :run"
-            " and r.state in ('published', 'verified') and r.league = any(p._leagues))"
+            " and r.published_at is not null and r.state <> 'undone' and r.league = any(p._leagues))"
         )
         self.inserts, self.updates, self.deletes = connection.execute(
             sa.text(

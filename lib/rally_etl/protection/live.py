@@ -20,17 +20,21 @@ IDENTITY = {
 }  # fmt: skip
 """Names as the entity history has them, by the columns that they are made of."""
 
+_MOMENTS = ["baseline", "candidate"]
 _COUNTS = "select table_name, state, count(*) as row_count from noted_rows group by 1, 2"
 # What the gate has let through: an undo of a repair makes a row point at nothing again, and says so.
 _EXPECTED = """
     select distinct on (table_name, column_name) table_name, column_name, dangling + lost as nowhere
-    from etl.accounts where run_id = :run and moment in ('baseline', 'candidate')
+    from etl.accounts where run_id = :run and moment = any(:moments)
     order by table_name, column_name, moment = 'candidate' desc
     """
 
 
-def verify_users(engine: sa.Engine, settings: Settings, run_id: str) -> list[str]:
+def verify_users(engine: sa.Engine, settings: Settings, run_id: str, back_to: str | None = None) -> list[str]:
     """Account for live after a publish, at one moment of it; answer what is lost or moved, in sentences.
+
+    Args:
+        back_to: the run that *run_id* has taken back: everything should mean what it meant before that one.
 
     Raises:
         UsageError: params that cannot be read.
@@ -38,12 +42,14 @@ def verify_users(engine: sa.Engine, settings: Settings, run_id: str) -> list[str
     params = read_reference_params(settings.params_dir / "references.yaml")
     leagues = load_leagues(settings.params_dir)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
-        meaning = read_meaning(connection, leagues, params.series_words, run_id)
-        accounts = account_live(connection, params, meaning, run_id)
+        meaning = read_meaning(connection, leagues, params.series_words, back_to or run_id)
+        accounts = account_live(connection, params, meaning, run_id, back_to)
     return [text for each in accounts for kind, _, _, text in each.told if kind in ("lost", "moved")]
 
 
-def account_live(connection: sa.Connection, params: ReferenceParams, meaning: Meaning, run_id: str) -> list[Account]:
+def account_live(
+    connection: sa.Connection, params: ReferenceParams, meaning: Meaning, run_id: str, back_to: str | None = None
+) -> list[Account]:
     """Account for live as it is now, and keep it in the ledger.
 
     What users changed, added or deleted since the baseline is counted as that, and what their changed rows point at is
@@ -54,7 +60,9 @@ def account_live(connection: sa.Connection, params: ReferenceParams, meaning: Me
     changes = {(row.table_name, row.state): row.row_count for row in connection.execute(sa.text(_COUNTS))}
     expected = {
         (row.table_name, row.column_name): row.nowhere
-        for row in connection.execute(sa.text(_EXPECTED), {"run": run_id})
+        for row in connection.execute(
+            sa.text(_EXPECTED), {"run": back_to or run_id, "moments": ["baseline"] if back_to else _MOMENTS}
+        )
     }
     accounts = []
     for name, table in sorted(find_user_tables(connection, params).items()):
@@ -62,7 +70,7 @@ def account_live(connection: sa.Connection, params: ReferenceParams, meaning: Me
         for each in table.references:
             if not each.is_past:
                 known = expected.get((name, each.column), 0)
-                accounts.append(_reference(connection, table, each, params, meaning, run_id, known))
+                accounts.append(_reference(connection, table, each, params, meaning, back_to or run_id, known))
     store_accounts(connection, run_id, "live", accounts)
     return accounts
 

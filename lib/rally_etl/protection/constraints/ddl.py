@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
 from rally_etl.database.engine import clean_message
+from rally_etl.database.retry import is_transient
 from rally_etl.errors import RallyEtlError
 from rally_etl.protection.constraints.needed import Key, Link
 
@@ -128,6 +129,7 @@ def drop_planned(connection: sa.Connection, run_id: str) -> None:
 
     Raises:
         RallyEtlError: one cannot be dropped; the publish ends with nothing written.
+        sqlalchemy.exc.DBAPIError: others hold its table; the publish may be tried again.
     """
     for change in _planned(connection, run_id, drops=True):
         binds = {"table": quote("public", change.table), "name": change.name}
@@ -138,6 +140,8 @@ def drop_planned(connection: sa.Connection, run_id: str) -> None:
                 elif connection.scalar(_IS_INDEX, {"name": quote("public", change.name)}):
                     connection.exec_driver_sql(f"drop index {quote('public', change.name)}")
         except sa.exc.DBAPIError as error:
+            if is_transient(error):
+                raise
             raise RallyEtlError(
                 f"{change.name} on {change.table} cannot be dropped ({clean_message(error)}); nothing was written\n"
                 "hint: drop what depends on it, then do this again"
