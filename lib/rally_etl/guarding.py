@@ -269,7 +269,7 @@ class _Guard:
         unfinished.forget(self.engine, self.run_id)
 
     def _is_published(self) -> bool:
-        sql = "select exists (select from etl.run_leagues where run_id = :run and published_at is not null)"
+        sql = "select exists (select from etl.run_leagues where run_id = :run and state in ('published', 'verified'))"
         with self.engine.connect() as connection:
             return bool(connection.scalar(sa.text(sql), {"run": self.run_id}))
 

@@ -114,8 +114,10 @@ def _take_back(
     """Take a publish back that others do not see as promised, and say everywhere what happened."""
     if tell:
         tell(", ".join(outcomes), f"published, but {seen.told}: it is taken back")
-    if _is_direct(engine, run_id):  # the guard has a snapshot of before the command, which is more than a plan knows
+    if _is_direct(engine, run_id):  # the guard has a snapshot of before the command, and puts it back when it hears
         back, done, todo = "the guard", "the database goes back to the snapshot of before the command", "guard it again"
+        with engine.begin() as connection:
+            states.move(connection, run_id, outcomes, "failed", f"verification failed: {seen.told}; {done}")
     else:
         taken = roll_back(engine, settings, run_id, outcomes, seen.told, tell)
         back, done = f"run {taken.run_id}" if taken.is_done else "", taken.done

@@ -12,7 +12,7 @@ from rally_etl.protection.snapshots.restore import restore
 _STATE = sa.text(
     """
     select g.restored is not null as is_restored, g.method, g.details ? 'command_started' as is_started, g.command,
-           exists (select from etl.run_leagues as l where l.run_id = g.run_id and l.published_at is not null)
+           exists (select from etl.run_leagues as l where l.run_id = g.run_id and l.state in ('published', 'verified'))
                as is_published
     from etl.guards as g where g.run_id = :run
     """
@@ -59,8 +59,15 @@ def put_back_unfinished(engine: sa.Engine) -> list[str]:
 
 
 def note_restored(engine: sa.Engine, run_id: str, fingerprint: str) -> None:
-    """Note that the database has gone back, and to what."""
+    """Note that the database has gone back, and to what; what was published over the command is undone with it."""
     with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update etl.run_leagues set state = 'undone', cause = 'the guard put the database back to its snapshot'"
+                " where run_id = :run and state = 'failed' and published_at is not null"
+            ),
+            {"run": run_id},
+        )
         connection.execute(
             sa.text("update etl.guards set restored = :restored where run_id = :run"),
             {"restored": fingerprint, "run": run_id},
