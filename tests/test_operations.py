@@ -182,7 +182,7 @@ def test_sessions_of_a_killed_stage_are_ended(engine, settings):
     with left.connect() as writer, reading.connect() as reader:
         writer.execute(sa.text("lock table public.teams in access exclusive mode"))
         reader.execute(sa.text("select count(*) from public.players"))
-        done = threading.Thread(target=leftovers.tidy, args=(engine,))
+        done = threading.Thread(target=leftovers.tidy, args=(engine, settings))
         done.start()
         done.join(timeout=30)
 

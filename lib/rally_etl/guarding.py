@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, runs
+from rally_etl import ledger, recovery, runs
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
@@ -78,14 +78,15 @@ def guard(
         "kind": KIND, "command": masked(order.command), "tables": list(order.tables), "by": order.by,
         "reason": order.reason,
     }  # fmt: skip
-    with run_lock(engine):
-        tidy(engine, tell)
+    with run_lock(engine, what=KIND) as lock:
+        tidy(engine, settings, tell)
         keys = operations.leagues_of(engine, settings, operation, KINDS)
         _check_tables(engine, order.tables)
         day = as_of or datetime.now(UTC).date()
         run_id = ledger.start_run(engine, KINDS[KIND].told(operation), day, order.dry_run, keys, operation)
+        lock.name(f"{KIND} {run_id}")
         tell("run", f"{run_id}  {KINDS[KIND].told(operation)}")
-        with ledger.closed_whatever_happens(engine, run_id):
+        with recovery.closed_whatever_happens(engine, settings, run_id):
             return _Guard(engine, settings, run_id, order, params, keys, tell).go()
 
 

@@ -320,26 +320,6 @@ def start_run(
 
 
 @contextmanager
-def closed_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
-    """Enter a run that stops with an exception as failed, with its leagues that are not at an end; it goes on."""
-    try:
-        yield
-    except BaseException as error:
-        told = f"{type(error).__name__}: {clean_message(error)}"
-        with suppress(sa.exc.DBAPIError), engine.begin() as connection:  # else the next start closes it
-            connection.execute(
-                sa.text(
-                    "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
-                    " error = :error where run_id = :run and status = 'running'"
-                ),
-                {"run": run_id, "error": told},
-            )
-            states.fail_unfinished(connection, run_id, f"the run stopped: {told}")
-            raise_unverified(connection)
-        raise
-
-
-@contextmanager
 def held_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
     """Let leagues wait again whose approval stops with an exception before they are published; it goes on."""
     try:

@@ -6,31 +6,39 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from rally_etl import pipeline, planning
+from rally_etl import planning
+from rally_etl.database.locks import END_WRITERS, WRITE_LOCK
+from rally_etl.evidence import STAGES_BEFORE_GATE
 from rally_etl.protection.guard.unfinished import put_back_unfinished
+from rally_etl.recovery import close_dead
+from rally_etl.settings import Settings
 
 KEPT_PLANS = 20
 ENDING_S = 10  # seconds a session of a dead run may take to end
+APPLICATIONS = [f"rally-etl {stage}" for stage in (*STAGES_BEFORE_GATE, "gate")]
 
 
-def tidy(engine: sa.Engine, tell: Callable[[str, str], None] = lambda label, text: None) -> None:
+def tidy(
+    engine: sa.Engine,
+    settings: Settings,
+    tell: Callable[[str, str], None] = lambda label, text: None,
+    keep: str | None = None,
+) -> None:
     """Close runs that died, drop what they left, and forget the oldest plans; the lock proves that no run is alive.
 
     Before anything else the database goes back to the snapshot of a guard that did not end; *tell* says so.
+
+    Args:
+        keep: a run whose plan and candidate stay: it is about to be resumed.
     """
     with engine.begin() as connection:
-        connection.execute(_END_SESSIONS, {"names": [f"rally-etl {stage}" for stage in pipeline.STAGES]})
+        connection.execute(END_WRITERS, {"key": WRITE_LOCK, "wait_ms": 1000 * ENDING_S})
+        connection.execute(_END_SESSIONS, {"names": APPLICATIONS})
     for text in put_back_unfinished(engine):
         tell("snapshot", text)
+    close_dead(engine, settings, tell)
     with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "update etl.runs set status = 'failed', finished_at = clock_timestamp(), exit_code = 1,"
-                " decision = 'NO-GO', error = 'ended without a result: the process or the machine was stopped'"
-                " where status = 'running'"
-            )
-        )
-        keep = set(
+        kept = set(
             connection.execute(
                 sa.text(
                     "(select run_id from etl.runs order by started_at desc limit :n) union"
@@ -41,12 +49,15 @@ def tidy(engine: sa.Engine, tell: Callable[[str, str], None] = lambda label, tex
                 {"n": KEPT_PLANS},
             ).scalars()
         )
-        kept_plans = {planning.schemas(run_id)[0] for run_id in keep}
+        kept_schemas = {planning.schemas(run_id)[0] for run_id in kept}
+        if keep is not None:
+            kept_schemas |= {*planning.schemas(keep)}
         found = connection.execute(
             sa.text(r"select nspname from pg_namespace where nspname like 'plan\_2%' or nspname like 'candidate\_2%'")
         ).scalars()
         for name in found:
-            if name not in kept_plans:  # a candidate never outlives the run after it: its views would bind live columns
+            # a candidate never outlives the run after it: its views would bind live columns
+            if name not in kept_schemas:
                 connection.execute(sa.text(f'drop schema "{name}" cascade'))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, planning, states
+from rally_etl import ledger, planning, recovery, states
 from rally_etl.database.engine import clean_message
 from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.measures import counted
@@ -73,7 +73,7 @@ def roll_back(
             operation |= {} if run.operation else {"leagues": keys}
             source = KINDS["undo"].told(operation)
             began = ledger.start_run(engine, source, run.as_of, False, keys, operation)
-            with ledger.closed_whatever_happens(engine, began):
+            with recovery.closed_whatever_happens(engine, settings, began):
                 return _take_back(engine, settings, run_id, began, keys, why, tell)
         except PlanIsStale as stale:
             said = _line(stale)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import gate, ledger, naming, pipeline, scraps
+from rally_etl import gate, ledger, naming, pipeline, recovery, scraps
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
@@ -56,10 +56,11 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
     scrape = read_scrape(order.source, naming.load_leagues(settings.params_dir), order.leagues)
     engine = connect(settings)
     init(engine)
-    with run_lock(engine, order.wait_s):
-        tidy(engine, tell)
+    with run_lock(engine, order.wait_s) as lock:
+        tidy(engine, settings, tell)
         source = os.path.relpath(order.source.resolve(), settings.root)
         run_id = ledger.start_run(engine, source, order.as_of, order.dry_run, scrape.leagues)
+        lock.name(f"run {run_id}")
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
         if scrape.ignored:
             tell("run", f"not read: {', '.join(scrape.ignored)}")
@@ -93,12 +94,13 @@ def operate(
     check_params(settings.params_dir)
     engine = connect(settings)
     init(engine)
-    with run_lock(engine):
-        tidy(engine, tell)
+    with run_lock(engine, what=operation["kind"]) as lock:
+        tidy(engine, settings, tell)
         keys = list(leagues) or operations.leagues_of(engine, settings, operation, KINDS)
         operations.rehearse(engine, settings, operation, keys, KINDS)
         source, day = KINDS[operation["kind"]].told(operation), as_of or datetime.now(UTC).date()
         run_id = ledger.start_run(engine, source, day, dry_run, keys, operation)
+        lock.name(f"{operation['kind']} {run_id}")
         tell("run", f"{run_id}  {source}  {', '.join(keys)}")
         return go_through(engine, settings, run_id, dry_run, tell)
 
@@ -116,7 +118,7 @@ def go_through(
     Args:
         concluding: called after the publish and before the report with what has happened; it may add to that.
     """
-    with ledger.closed_whatever_happens(engine, run_id):
+    with recovery.closed_whatever_happens(engine, settings, run_id):
         refused: dict[str, list[dict[str, Any]]] = {}
         results = pipeline.run_stages(
             engine,
@@ -130,6 +132,7 @@ def go_through(
             if refused
             else _decided(engine, settings, run_id, results)
         )
+        recovery.still_ours(engine, run_id)
         groups = transactions(engine, run_id, outcomes)
         decide(engine, run_id, outcomes, dry_run)
         for together in groups:
@@ -173,8 +176,8 @@ def approve(
             f"run {run_id} was a dry run, which holds nothing for approval; nothing was published\n"
             "hint: run the scrape again without --dry-run, then approve that run"
         )
-    with run_lock(engine):
-        tidy(engine, tell)
+    with run_lock(engine, what=f"approve {run_id}"):
+        tidy(engine, settings, tell, keep=run_id)
         held = ledger.leagues_in_state(engine, run_id, "held")
         wanted = [league for league in held if not leagues or league in leagues]
         if not wanted or set(leagues) - set(held):

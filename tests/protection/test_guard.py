@@ -411,7 +411,7 @@ def test_guard_that_was_killed_is_put_back_by_the_next_start(live):
     guard.wait()
     assert before != fingerprint(live.engine)
 
-    leftovers.tidy(live.engine, lambda label, text: live.told.append((label, text)))
+    leftovers.tidy(live.engine, live.settings, lambda label, text: live.told.append((label, text)))
 
     assert before == fingerprint(live.engine)
     assert any("was stopped while it guarded a command" in text for _, text in live.told)

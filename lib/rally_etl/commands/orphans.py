@@ -219,7 +219,7 @@ def _ask(engine: sa.Engine, repairs: Sequence[Repair], league: str, dry_run: boo
     from rally_etl.protection.mending.questions import write_questions
 
     if not dry_run:
-        with run_lock(engine), engine.begin() as connection:
+        with run_lock(engine, what="orphans"), engine.begin() as connection:
             write_questions(connection, "", repairs, [league] if league else None)
 
 

@@ -86,7 +86,7 @@ def reset(
     if not yes:
         raise UsageError(f"this deletes every row under {server.data}; nothing was deleted\nhint: add --yes")
     if (server.data / "PG_VERSION").exists():
-        with run_lock(connect(settings, application_name="rally-etl db reset")):
+        with run_lock(connect(settings, application_name="rally-etl db reset"), what="db reset"):
             pass
     embedded.erase(server)
     make(connect(settings, application_name="rally-etl db reset"))

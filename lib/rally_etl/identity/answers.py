@@ -170,7 +170,7 @@ def _deciding(engine: sa.Engine, number: int, by: str, reason: str) -> Iterator[
     """One transaction under the run lock (a plan that is being made would miss the answer), and the open question."""
     if not by.strip() or not reason.strip():
         raise UsageError("an answer needs a name and a reason; nothing was changed\nhint: --by WHO --reason TEXT")
-    with run_lock(engine, LOCK_WAIT_S), engine.begin() as connection:
+    with run_lock(engine, LOCK_WAIT_S, "reviews"), engine.begin() as connection:
         row = connection.execute(
             sa.text("select * from etl.reviews where number = :number for update"), {"number": number}
         ).first()

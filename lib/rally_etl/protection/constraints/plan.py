@@ -293,7 +293,7 @@ def mend_empty(engine: sa.Engine, settings: Settings) -> list[str]:
         RallyEtlError: a constraint cannot be dropped; nothing was changed.
     """
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-empty"
-    with run_lock(engine):
+    with run_lock(engine, what="constraints"):
         with engine.begin() as connection:
             params = read_constraint_params(settings.params_dir / "constraints.yaml")
             work = _Work(connection, {}, params, read_standing(connection, params.tables), [EVERYWHERE], {})
