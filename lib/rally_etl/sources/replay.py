@@ -20,13 +20,9 @@ _DUE = sa.text(
         from etl.run_leagues as n
         join etl.source_files as f on f.league = n.league and f.run_id <> n.run_id and f.fault is null
         join etl.run_leagues as p on p.run_id = f.run_id and p.league = f.league and p.published_at is not null
+            and p.state <> 'undone'
         join etl.runs as r on r.run_id = f.run_id
         where n.run_id = :run and f.sha256 is not null
-          and not exists (
-              select from etl.runs as u
-              join etl.run_leagues as ul on ul.run_id = u.run_id and ul.league = f.league
-              where u.operation ->> 'kind' = 'undo' and ul.published_at is not null
-                and u.operation ->> 'run' = f.run_id)
         order by f.league, f.kind, p.published_at desc
     )
     select newest.* from newest

@@ -63,7 +63,8 @@ left join lateral (
 left join lateral (
     select e.staged as staged_last
     from etl.source_files as e
-    join etl.run_leagues as r on r.run_id = e.run_id and r.league = e.league and r.published_at is not null
+    join etl.run_leagues as r on r.run_id = e.run_id and r.league = e.league
+        and r.published_at is not null and r.state <> 'undone'
     where
         e.league = f.league and e.kind = f.kind and e.fault is null and e.run_id <> f.run_id
         and e.season is not distinct from f.season
