@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from rally_etl.database.engine import connect
 from rally_etl.database.schema import init
 from rally_etl.database.url import normalise_url
 from rally_etl.settings import Settings
+from scrapes import Import, small
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # A test's server is thrown away: nothing is lost when the machine stops in the middle of a test.
 CARELESS = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"), ("shared_buffers", "128MB"))
 
 MakeDatabase = Callable[..., "contextmanager[str]"]
+Filled = Callable[[Callable[[Import], Any]], AbstractContextManager[str]]
+CopyOf = Callable[[str], Import]
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +115,49 @@ def empty_engine(make_database: MakeDatabase, tmp_path: Path) -> Iterator[sa.Eng
         engine = connect(project(tmp_path, url), application_name="rally-etl tests")
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def filled(make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Context manager: the name of a database that a function has filled once, for `copy_of`."""
+
+    @contextmanager
+    def fill(with_rows: Callable[[Import], Any]) -> Iterator[str]:
+        with make_database(template_database) as url:
+            settings = project(tmp_path_factory.mktemp("filled"), url)
+            engine = connect(settings, application_name="rally-etl tests")
+            with_rows(Import(engine, settings))
+            engine.dispose()
+            yield sa.make_url(url).database
+
+    return fill
+
+
+@pytest.fixture
+def copy_of(make_database: MakeDatabase, tmp_path: Path) -> Iterator[CopyOf]:
+    """Imports into a copy of a database, which this test has for itself."""
+    with ExitStack() as stack:
+
+        def copy(name: str) -> Import:
+            settings = project(tmp_path, stack.enter_context(make_database(name)))
+            engine = connect(settings, application_name="rally-etl tests")
+            stack.callback(engine.dispose)
+            return Import(engine, settings, count(1000))
+
+        yield copy
+
+
+@pytest.fixture(scope="session")
+def small_database(filled: Filled) -> Iterator[str]:
+    """The name of a database that holds the small scrape, published."""
+    with filled(lambda importing: importing.load(small())) as name:
+        yield name
+
+
+@pytest.fixture
+def loaded(copy_of: CopyOf, small_database: str) -> Import:
+    """Imports into a database that holds the small scrape."""
+    return copy_of(small_database)
 
 
 def project(folder: Path, database_url: str) -> Settings:

@@ -154,6 +154,7 @@ def test_repair_is_a_run_like_any_other(project):
     assert "777" in done.stderr, "what is asked is printed with its number"
 
 
+@pytest.mark.slow
 def test_answer_is_taken_up_and_undo_takes_all_back(project):
     """The question has a number; its answer mends the row; two undos later every table is as it was broken."""
     listed = json.loads(project.command("reviews", "--json").stdout)["reviews"]

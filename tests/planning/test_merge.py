@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from conftest import CopyOf, Filled
 from rally_etl import planning
 from rally_etl.errors import UsageError
 from rally_etl.planning import operations
@@ -19,9 +21,9 @@ TWIN = "Tennaqua SC 12"  # the same team as Tennaqua 12, under a name that no gr
 NOTHING = dict.fromkeys(NAMES, 0)
 
 
-@pytest.fixture
-def twins(loaded: Import) -> Import:
-    """Two rows of one team: players (one of them in both), matches, standings, meetings and users' rows on each."""
+def two_rows_of_one_team(loaded: Import) -> None:
+    """Players (one of them in both), matches, standings, meetings and users' rows on each."""
+    loaded.load(small())
     scrape = small()
     for name in ("Tennaqua121", "other1", "other2", "other3", "other4"):
         scrape["players"].append(player(name, TWIN, Series="Series 12"))
@@ -50,7 +52,19 @@ def twins(loaded: Import) -> Import:
     ):
         names = {"team": team, "winner": winner, "shared": shared, "other": other}
         loaded.write(statement, **{name: value for name, value in names.items() if f":{name}" in statement})
-    return loaded
+
+
+@pytest.fixture(scope="module")
+def twins_database(filled: Filled) -> Iterator[str]:
+    """The name of a database with two rows of one team."""
+    with filled(two_rows_of_one_team) as name:
+        yield name
+
+
+@pytest.fixture
+def twins(copy_of: CopyOf, twins_database: str) -> Import:
+    """A database of the test's own with two rows of one team."""
+    return copy_of(twins_database)
 
 
 def ids(importing: Import) -> tuple[int, int]:

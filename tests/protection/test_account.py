@@ -318,6 +318,23 @@ def test_what_was_broken_before_is_not_blamed(begun, settings):
     assert {"same": 1, "dangling": 1} == live_counts(begun, settings)["polls.team_id"]
 
 
+def test_what_the_plan_itself_leaves_without_a_target_is_no_surprise(begun, settings):
+    """The undo of a repair gives a row the dead id it had; its candidate said so, and more than that is a loss."""
+    planned = """
+        insert into etl.accounts (run_id, moment, table_name, column_name, target, row_count, same, lost)
+        values (:run, 'candidate', 'polls', 'team_id', 'teams', 2, 1, 1)
+        """
+    write(begun, "update polls set team_id = 50 where id = 2")
+    with begun.begin() as connection:
+        note_users(connection, params())
+    assert ["polls.team_id: 1 row more than planned point at nothing (teams 50)"] == verify_users(
+        begun, settings, RUN_ID
+    )
+    with begun.begin() as connection:
+        connection.execute(sa.text(planned), {"run": RUN_ID})
+    assert [] == verify_users(begun, settings, RUN_ID)
+
+
 def test_decided_rename_is_no_move(begun, settings):
     """A team that identity has found under another name is the same team after the publish."""
     with_plan(begun)

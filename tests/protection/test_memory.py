@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import read_catalog
 from rally_etl.planning.schema import add_tables, create_plan, schemas
-from rally_etl.protection.memory import Noted, note_users, settle
+from rally_etl.protection.memory import Noted, note_users
 from userland import RUN_ID, column, fill, params, write
 
 
@@ -132,18 +132,6 @@ def test_value_that_never_was_good_is_not_kept(live):
     note(live)
 
     assert (2, "Hillcrest 3") == (image(live, "polls", "9")["team_id"], image(live, "polls", "9")["_names"]["team_id"])
-
-
-def test_settled_rows_are_taken_as_they_stand(live):
-    """What an answer has settled is good: the new team is remembered, and a row that stays away is forgotten."""
-    write(live, "update polls set team_id = 2 where id = 1", "delete from captain_messages")
-    note(live)
-    with live.begin() as connection:
-        settle(connection, params(), {"polls": ["1"], "captain_messages": ["1"]})
-
-    assert (2, "Hillcrest 3") == (image(live, "polls")["team_id"], image(live, "polls")["_names"]["team_id"])
-    assert image(live, "captain_messages") is None
-    assert Noted() == note(live)
 
 
 def planned(engine: sa.Engine, *statements: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
+from conftest import CopyOf, Filled
 from rally_etl import operations as kinds
 from rally_etl import planning
 from rally_etl.database.references import read_reference_params
@@ -27,10 +29,8 @@ from scrapes import APTA, Import, fingerprint, small
 DAY = "2025-09-25T00:00:00Z"
 
 
-@pytest.fixture
-def users(engine, settings) -> Import:
+def two_users(importing: Import) -> None:
     """The small scrape, published, with two users and rows of theirs on `Tennaqua 12`."""
-    importing = Import(engine, settings)
     importing.load(small())
     team = team_of(importing, "Tennaqua 12")
     player, series = importing.rows("select id, series_id from players where team_id = :team order by id", team=team)[0]
@@ -50,7 +50,19 @@ def users(engine, settings) -> Import:
         f" values ('Tennaqua121 Example', '{DAY}', :series, :player, 1)",
     ):
         importing.write(statement, **{name: value for name, value in named.items() if f":{name}" in statement})
-    return importing
+
+
+@pytest.fixture(scope="module")
+def users_database(filled: Filled) -> Iterator[str]:
+    """The name of a database with two users."""
+    with filled(two_users) as name:
+        yield name
+
+
+@pytest.fixture
+def users(copy_of: CopyOf, users_database: str) -> Import:
+    """A database of the test's own with two users."""
+    return copy_of(users_database)
 
 
 def team_of(importing: Import, name: str) -> int:

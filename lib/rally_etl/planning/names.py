@@ -30,9 +30,6 @@ ROSTER_KINDS = ("players", "series_stats")
 WRONG_FILE = 0.2
 """Share of unknown names from which a file is of another league or season: that is no question about each name."""
 
-SIDE_KINDS = ("schedules", "match_scores")
-"""Kinds that print two teams a row; the schedule first, it tells of the matches."""
-
 _PRINTED = """
 select team, coalesce(series, ''), count(*) from {} where league = :league and team is not null group by 1, 2
 """

@@ -8,14 +8,14 @@ has
 - emptied one that must not be empty (`Reference.is_required`), or whose target is gone,
 - pointed one at nothing.
 
-A value is good if it pointed at something when it was noted. It is kept until a run that is published writes the row,
-or `settle` says that the row is right as it is. A row that is missing keeps its image and gets `gone_at`; one that a
-run of ours has deleted, or whose absence is settled, is forgotten. ``row_hash`` is that of the row as it stands.
+A value is good if it pointed at something when it was noted. It is kept until a run that is published writes the row.
+A row that is missing keeps its image and gets `gone_at`; one that a run of ours has deleted is forgotten. ``row_hash``
+is that of the row as it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -106,29 +106,6 @@ def _make_places(connection: sa.Connection) -> None:
     connection.execute(sa.text(f"create temporary table noted_rows ({_PLACES}) on commit drop"))
 
 
-def settle(
-    connection: sa.Connection, params: ReferenceParams, rows: Mapping[str, Iterable[str]], run_id: str | None = None
-) -> Noted:
-    """Accept rows as they stand, with all that they say, and the absence of those that are missing.
-
-    Args:
-        rows: table -> row keys.
-    """
-    tables = {name: each for name, each in find_user_tables(connection, params).items() if name in rows}
-    _make_places(connection)
-    for name, each in tables.items():
-        connection.execute(
-            sa.text(
-                "insert into noted_rows"
-                " select :name, k.row_key, l.ctid, case when l.ctid is null then 'gone' else 'changed' end"
-                f" from unnest(cast(:keys as text[])) as k(row_key) left join {quote('public', name)} as l"
-                f" on {each.key('l')} = k.row_key"
-            ),
-            {"name": name, "keys": list(rows[name])},
-        )
-    return _take(connection, tables, params, run_id or "")
-
-
 def _live(tables: Mapping[str, UserTable]) -> str:
     """SQL of all remembered rows of live: table_name, row_key, row_hash, place."""
     parts = [
@@ -161,7 +138,7 @@ def _place_planned(connection: sa.Connection, each: UserTable, run_id: str) -> N
 def _take(
     connection: sa.Connection, tables: Mapping[str, UserTable], params: ReferenceParams, run_id: str | None
 ) -> Noted:
-    """Write what `noted_rows` names; of a run, or settled, without keeping anything of before."""
+    """Write what `noted_rows` names; of a run without keeping anything of before."""
     counts: dict[str, int] = {}
     known: dict[str, bool] = {}  # table -> whether any of its rows has an image already
     for row in connection.execute(sa.text("select table_name, state, count(*) from noted_rows group by 1, 2")):
@@ -178,7 +155,7 @@ def _take(
         connection.execute(sa.text(_rows(tables[name])), {"name": name})
         connection.execute(sa.text("analyze noted"))
         sql = _images(tables[name], params, keeps=run_id is None and known[name])
-        connection.execute(sa.text(sql), {"name": name, "run": run_id or None})
+        connection.execute(sa.text(sql), {"name": name, "run": run_id})
     return Noted(**counts)
 
 

@@ -18,9 +18,6 @@ from rally_etl.protection.snapshots.difference import different_rows, same
 from rally_etl.protection.snapshots.fingerprints import comparable_columns, record
 from rally_etl.protection.snapshots.snapshot import Snapshot
 
-ASIDE = ("aside", "copy", "changed")
-"""Kinds of rows of users that do not stay as they are; of a `copy` no image is kept, its content is there."""
-
 _NOW = ("now()", "CURRENT_TIMESTAMP", "clock_timestamp()")
 
 
