@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from conftest import MakeDatabase, project
+from conftest import Filled
 from rally_etl import planning
 from rally_etl.database.catalog import IMPORTED
-from rally_etl.database.engine import connect
 from rally_etl.operations import KINDS
 from rally_etl.protection import integration_measures
 from scrapes import APTA, Import, changed, fingerprint, small
@@ -21,40 +18,28 @@ from scrapes import APTA, Import, changed, fingerprint, small
 SNAPSHOT, AFTER = "guard_x", "after_x"
 
 
+def with_users(loaded: Import) -> None:
+    """The small scrape and some rows of users."""
+    loaded.load(small())
+    team = loaded.column("select id from teams where team_name = 'Tennaqua 12'")[0]
+    for statement in (
+        "insert into users (email, password_hash) values ('ann@example.org', 'x')",
+        f"insert into polls (team_id, created_by, question) values ({team}, 1, 'When?')",
+        f"insert into user_contexts (user_id, league_id, team_id) values (1, 1, {team})",
+        "insert into user_player_associations (user_id, tenniscores_player_id) values (1, 'nndz-Tennaqua121')",
+        "insert into schedule (league_id, match_date, home_team, home_team_id)"
+        f" values (1, '2025-10-02', 'Tennaqua Practice - Series 12', {team})",
+        "update clubs set logo_filename = 'mine.png' where name = 'Tennaqua'",
+        "update players set starting_pti = 33, career_wins = 7 where tenniscores_player_id = 'nndz-Tennaqua121'",
+    ):
+        loaded.write(statement)
+
+
 @pytest.fixture(scope="module")
-def small_database(
-    make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The name of a database with the small scrape and some rows of users."""
-    with make_database(template_database) as url:
-        settings = project(tmp_path_factory.mktemp("small"), url)
-        engine = connect(settings, application_name="rally-etl tests")
-        loaded = Import(engine, settings)
-        loaded.load(small())
-        team = loaded.column("select id from teams where team_name = 'Tennaqua 12'")[0]
-        for statement in (
-            "insert into users (email, password_hash) values ('ann@example.org', 'x')",
-            f"insert into polls (team_id, created_by, question) values ({team}, 1, 'When?')",
-            f"insert into user_contexts (user_id, league_id, team_id) values (1, 1, {team})",
-            "insert into user_player_associations (user_id, tenniscores_player_id) values (1, 'nndz-Tennaqua121')",
-            "insert into schedule (league_id, match_date, home_team, home_team_id)"
-            f" values (1, '2025-10-02', 'Tennaqua Practice - Series 12', {team})",
-            "update clubs set logo_filename = 'mine.png' where name = 'Tennaqua'",
-            "update players set starting_pti = 33, career_wins = 7 where tenniscores_player_id = 'nndz-Tennaqua121'",
-        ):
-            loaded.write(statement)
-        engine.dispose()
-        yield sa.make_url(url).database
-
-
-@pytest.fixture
-def loaded(make_database: MakeDatabase, small_database: str, tmp_path: Path) -> Iterator[Import]:
-    """A database of the test's own."""
-    with make_database(small_database) as url:
-        settings = project(tmp_path, url)
-        engine = connect(settings, application_name="rally-etl tests")
-        yield Import(engine, settings, count(1000))
-        engine.dispose()
+def small_database(filled: Filled) -> Iterator[str]:
+    """The name of a database with the small scrape and some rows of users; `loaded` copies it."""
+    with filled(with_users) as name:
+        yield name
 
 
 def picture(loaded: Import, schema: str) -> None:

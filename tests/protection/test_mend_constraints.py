@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from conftest import MakeDatabase, first, project
+from conftest import CopyOf, Filled, first
 from rally_etl import planning
 from rally_etl.checks import run_checks
-from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
 from rally_etl.identity.answers import accept
 from rally_etl.operations import KINDS
@@ -29,28 +25,22 @@ MATCH_KEY = "unique_match_scores_tenniscores_match_id"
 REPAIR = {"kind": "constraints", "by": "Ann Example", "reason": "keys"}
 
 
+def without_candidate(importing: Import) -> None:
+    """The small scrape; a candidate's views depend on columns that tests drop."""
+    importing.forget(importing.load(small()))
+
+
 @pytest.fixture(scope="module")
-def small_database(
-    make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The name of a database that holds the small scrape, published; made once and copied."""
-    with make_database(template_database) as url:
-        settings = project(tmp_path_factory.mktemp("small"), url)
-        engine = connect(settings, application_name="rally-etl tests")
-        importing = Import(engine, settings)
-        importing.forget(importing.load(small()))  # a candidate's views depend on columns that tests drop
-        engine.dispose()
-        yield sa.make_url(url).database
+def small_database(filled: Filled) -> Iterator[str]:
+    """The name of a database that holds the small scrape."""
+    with filled(without_candidate) as name:
+        yield name
 
 
 @pytest.fixture
-def live(make_database: MakeDatabase, small_database: str, tmp_path: Path) -> Iterator[Import]:
-    """A database that holds the small scrape."""
-    with make_database(small_database) as url:
-        settings = project(tmp_path, url)
-        engine = connect(settings, application_name="rally-etl tests")
-        yield Import(engine, settings, count(1000))
-        engine.dispose()
+def live(copy_of: CopyOf, small_database: str) -> Import:
+    """A database of the test's own that holds the small scrape."""
+    return copy_of(small_database)
 
 
 def plan(live: Import, operation: dict[str, Any]) -> str:

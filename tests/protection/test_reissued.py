@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from conftest import MakeDatabase, project
-from rally_etl.database.engine import connect
+from conftest import Filled
 from rally_etl.protection.guard.reissued import ENTITIES, Reissued, map_ids
 from scrapes import TEAMS, Import, player, small, stats
 
 OFF = "set session_replication_role = replica"
 
 
+def with_picture(importing: Import) -> None:
+    """The small scrape twice: live, and as it is before anything happens to it."""
+    importing.load(small())
+    importing.write("create schema guard_x")
+    for table in ENTITIES:
+        importing.write(f"create table guard_x.{table} as select * from public.{table}")
+
+
 @pytest.fixture(scope="module")
-def small_database(
-    make_database: MakeDatabase, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The name of a database that holds the small scrape twice: live, and as it is before anything happens to it."""
-    with make_database(template_database) as url:
-        settings = project(tmp_path_factory.mktemp("small"), url)
-        engine = connect(settings, application_name="rally-etl tests")
-        Import(engine, settings).load(small())
-        with engine.begin() as connection:
-            connection.execute(sa.text("create schema guard_x"))
-            for table in ENTITIES:
-                connection.execute(sa.text(f"create table guard_x.{table} as select * from public.{table}"))
-        engine.dispose()
-        yield sa.make_url(url).database
-
-
-@pytest.fixture
-def loaded(make_database: MakeDatabase, small_database: str, tmp_path: Path) -> Iterator[Import]:
-    """A database of the test's own with the small scrape and its picture."""
-    with make_database(small_database) as url:
-        settings = project(tmp_path, url)
-        engine = connect(settings, application_name="rally-etl tests")
-        yield Import(engine, settings, count(1000))
-        engine.dispose()
+def small_database(filled: Filled) -> Iterator[str]:
+    """The name of a database with the small scrape and its picture; `loaded` copies it."""
+    with filled(with_picture) as name:
+        yield name
 
 
 def happens(loaded: Import, *statements: str) -> Reissued:
