@@ -10,7 +10,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from rally_etl import __version__
-from rally_etl.commands import constraints, guard, live, names, orphans, past, references, repair, reviews, run
+from rally_etl.commands import (
+    constraints,
+    guard,
+    incidents,
+    live,
+    names,
+    orphans,
+    past,
+    references,
+    repair,
+    reviews,
+    run,
+    snapshot,
+)
 from rally_etl.database.commands import db
 from rally_etl.errors import RallyEtlError
 
@@ -54,6 +67,8 @@ for command in (
     app.command()(command)
 app.add_typer(reviews.reviews, name="reviews")
 app.add_typer(names.names, name="names")
+app.add_typer(incidents.incidents, name="incidents")
+app.add_typer(snapshot.snapshot, name="snapshot")
 app.add_typer(db, name="db")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rally_etl.commands.run import _approved_code
@@ -77,6 +79,27 @@ def test_dry_run_says_what_would_be_published(capsys):
     assert "approve" not in text
 
 
+def test_what_was_taken_back_is_told(capsys):
+    """A league that was taken back is neither published nor waiting; open incidents are told with their command."""
+    document = {
+        "run_id": RUN, "decision": "NO-GO", "dry_run": False, "report": "reports/x",
+        "leagues": {
+            "NSTF": league("NO-GO", reasons=[reason("error", "others saw 2 rows", "verify")]) | {"state": "undone"},
+            "CITA": league("NO-GO", published=True) | {"state": "failed"},
+        },
+        "incidents": [{"number": 7, "league": "NSTF", "what": "others saw 2 rows"}],
+    }  # fmt: skip
+    Terminal().conclude(document)
+    text = capsys.readouterr().err
+
+    assert "NSTF          NO-GO, 1 change published and taken back, 2 records quarantined\n" in text
+    assert "CITA          NO-GO, 1 change published and NOT as promised, 2 records quarantined\n" in text
+    assert "open incident 7 of NSTF: others saw 2 rows\n" in text
+    assert ["rally-etl incidents tells what happened and what to do; resolve N says that it is over"] == re.findall(
+        "^hint: (.*)$", text, re.M
+    )
+
+
 def test_nothing_is_hinted_when_all_is_published(capsys):
     """An operator with nothing to do reads no hint, also after an approval."""
     leagues = {"NSTF": league("GO", published=True), "CITA": league("HOLD", published=True)}
@@ -90,11 +113,12 @@ def test_nothing_is_hinted_when_all_is_published(capsys):
         ([league("HOLD", published=True)], 0),
         ([league("HOLD", published=True), league("NO-GO", reasons=[reason("error", "moved", "publish")])], 3),
         ([league("HOLD", published=True, reasons=[reason("error", "differs", "verify")])], 1),
+        ([league("HOLD", published=True), league("HOLD") | {"state": "held"}], 4),
     ],
-    ids=["published", "one refused", "live differs"],
+    ids=["published", "one refused", "live differs", "live is busy"],
 )
 def test_exit_code_of_an_approval(leagues, code):
-    """Only the leagues that were asked for count: all published, one refused, or published but not as planned."""
+    """Only the leagues that were asked for count: all published, one refused, not as planned, or one waits on."""
     assert code == _approved_code(leagues)
 
 

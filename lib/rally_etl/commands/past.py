@@ -18,13 +18,16 @@ def runs(
 ) -> None:
     """List past runs, the newest first.
 
-    A line is: run, decision, planned changes, leagues (* published), source. Runs are named by their start, in UTC.
+    A line is: run, decision, planned changes, leagues (* published, - published and taken back), source. Runs are named
+    by their start, in UTC. Open incidents are counted at the end.
     """
     import sqlalchemy as sa
 
     from rally_etl.commands.terminal import print_json
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init
+    from rally_etl.incidents import read_incidents
+    from rally_etl.measures import counted
     from rally_etl.settings import Settings
 
     engine = connect(Settings.from_env())
@@ -36,7 +39,8 @@ def runs(
                 " (select coalesce(sum(cast(op.value as bigint)), 0) from etl.run_leagues as c"
                 "  cross join jsonb_each(c.plan_counts) as t cross join jsonb_each_text(t.value) as op"
                 "  where c.run_id = r.run_id and op.key <> 'unchanged') as changes,"
-                " coalesce(string_agg(l.league || case when l.published_at is null then '' else '*' end, ' '"
+                " coalesce(string_agg(l.league || case when l.published_at is null then ''"
+                "  when l.state = 'undone' then '-' else '*' end, ' '"
                 "  order by l.league), '') as leagues"
                 " from etl.runs as r left join etl.run_leagues as l using (run_id)"
                 " group by r.run_id order by r.started_at desc limit :limit"
@@ -44,6 +48,7 @@ def runs(
             {"limit": limit},
         ).mappings()
         found = [dict(row) for row in rows]
+        number = len(read_incidents(connection))
     if as_json:
         print_json({"runs": found})
         return
@@ -52,7 +57,10 @@ def runs(
             f"{row['run_id']}  {row['decision']:7}  {row['changes']:>9,} changes  {row['leagues']}  {row['source']}"
             + ("  dry run" if row["dry_run"] else "")
         )
-    typer.echo("* published" if found else "no run yet: make etl-run", err=True)
+    taken_back = ", - published and taken back" if any("-" in row["leagues"] for row in found) else ""
+    typer.echo(f"* published{taken_back}" if found else "no run yet: make etl-run", err=True)
+    if number:
+        typer.echo(f"{counted(number, 'open incident')}: rally-etl incidents", err=True)
 
 
 def show(
@@ -64,12 +72,12 @@ def show(
     limit: Annotated[int, typer.Option(help="At most so many changes.", metavar="N", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Show one run: decision, reasons, plan.
+    """Show one run: decision, reasons, plan, and every step that its leagues took.
 
     With --table its planned changes follow row by row: operation, id, name, and what columns say before and after.
     """
     from rally_etl import ledger, planning
-    from rally_etl.commands.terminal import Terminal, print_json
+    from rally_etl.commands.terminal import Terminal, print_json, printable
     from rally_etl.database.engine import connect
     from rally_etl.database.schema import init
     from rally_etl.leftovers import KEPT_PLANS
@@ -90,6 +98,9 @@ def show(
                 typer.echo(
                     f"{key}  {name:16}" + "  ".join(f"{operation} {count:>8,}" for operation, count in counts.items())
                 )
+    for key, found in document["leagues"].items():
+        for step in found["states"]:
+            typer.echo(f"{key}  {step['at'][:10]} {step['at'][11:19]}  {step['state']:9}  {printable(step['cause'])}")
     for change in changes or ():
         name = f"{change['name']}  " if change["name"] else ""
         typer.echo(f"{change['operation']:10} {change['id']:>8}  {name}{change['what']}")

@@ -45,7 +45,7 @@ def run(
     Six notebooks run in this order: baseline, import, validation, integration, monitoring, gate.
 
     Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see
-    approve), 1 failure, 2 wrong use, 5 another run holds the lock.
+    approve), 1 failure, or published and taken back, 2 wrong use, 5 another run holds the lock.
     """
     from rally_etl import runs
     from rally_etl.commands.terminal import Terminal, print_json
@@ -72,10 +72,12 @@ def approve(
 ) -> None:
     """Publish what a run holds for approval.
 
-    Nothing is written unless the live rows still are the ones that the plan was made from.
+    Nothing is written unless the live rows still are the ones that the plan was made from. What others then do not see
+    as planned is taken back at once.
 
-    Exit codes: 0 published, 3 refused (the plan no longer fits; nothing was written), 1 failure, 2 nothing is held,
-    5 another run holds the lock.
+    Exit codes: 0 published, 3 refused (the plan no longer fits; nothing was written), 4 others hold what is to be
+    written (the plan waits on), 1 failure, or published and taken back, 2 nothing is held, 5 another run holds the
+    lock.
     """
     from rally_etl import runs
     from rally_etl.commands.terminal import Terminal, print_json
@@ -92,17 +94,24 @@ def approve(
             terminal.tell(label, text)
 
         document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), tell)
+    leagues = [key for key in document["leagues"] if key in asked]
     terminal.conclude(document)
     if as_json:
         print_json(document)
-    raise typer.Exit(_approved_code([document["leagues"][key] for key in asked]))
+    raise typer.Exit(_approved_code([document["leagues"][key] for key in leagues], document["exit_code"]))
 
 
-def _approved_code(leagues: list[dict[str, Any]]) -> int:
-    """0: all that were asked for are published and verified, 1: live is not as planned, 3: not all are published."""
-    if any(reason["stage"] == "verify" for found in leagues for reason in found["reasons"]):
+def _approved_code(leagues: list[dict[str, Any]], run_code: int | None = None) -> int:
+    """Of an approval.
+
+    0: all that were asked for are published and verified, 1: something could not be done, or live was not as planned,
+    3: not all are published, 4: none is refused, but others hold what is to be written.
+    """
+    if run_code == 1 or any(reason["stage"] == "verify" for found in leagues for reason in found["reasons"]):
         return 1
-    return 0 if all(found["published"] for found in leagues) else 3
+    if all(found["published"] for found in leagues):
+        return 0
+    return 4 if all(found["published"] or found.get("state") == "held" for found in leagues) else 3
 
 
 def _order(

@@ -66,6 +66,9 @@ class Terminal:
         print(f"\nreport: {document['report'] or 'none, the run did not end'}", file=out)
         if waiting := _questions(document):
             print(waiting, file=out)
+        for incident in document.get("incidents", ()):
+            where = "" if incident["league"] == "*" else f" of {incident['league']}"
+            print(f"open incident {incident['number']}{where}: {printable(incident['what'])}", file=out)
         for hint in _hints(document):
             print(f"hint: {hint}", file=out)
 
@@ -83,9 +86,15 @@ def print_json(document: Any) -> None:
 
 def _outcome(found: dict[str, Any]) -> str:
     changes = sum(count for table in found["plan"].values() for op, count in table.items() if op != "unchanged")
-    state = "published" if found["published"] else "not published"
+    state = _STATES.get(found.get("state", ""), "published" if found["published"] else "not published")
+    if found.get("state") == "failed" and found["published"]:
+        state = "published and NOT as promised"
     kept_aside = counted(found["quarantined"], "record")
     return f"{found['decision'] or 'not decided'}, {counted(changes, 'change')} {state}, {kept_aside} quarantined"
+
+
+_STATES = {"undone": "published and taken back", "published": "published and not verified"}
+"""States of which "published" or "not published" would say too little."""
 
 
 def _questions(document: dict[str, Any]) -> str:
@@ -103,7 +112,7 @@ def _hints(document: dict[str, Any]) -> list[str]:
     """What to do next: approve what is held, mend and run again what was refused, publish what a dry run found good."""
     waiting: dict[str, list[str]] = {"GO": [], "HOLD": [], "NO-GO": []}
     for league, found in document["leagues"].items():
-        if found["decision"] and not found["published"]:
+        if found["decision"] and not found["published"] and found.get("state") != "undone":
             waiting[found["decision"]].append(league)
     hints = []
     if waiting["GO"] and document["dry_run"]:
@@ -116,6 +125,8 @@ def _hints(document: dict[str, Any]) -> list[str]:
     if waiting["NO-GO"]:
         told = ", ".join(waiting["NO-GO"])
         hints.append(f"the live rows of {told} are as they were; mend what the reasons name and run the scrape again")
+    if document.get("incidents"):
+        hints.append("rally-etl incidents tells what happened and what to do; resolve N says that it is over")
     return hints
 
 

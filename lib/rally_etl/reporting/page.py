@@ -26,10 +26,11 @@ LISTED = (
     "msgspec",
 )
 STATE_WORDS = {
-    "published": "published", "verified": "published and verified", "held": "waits for approval, nothing was written",
+    "published": "published, not verified", "verified": "published and verified",
+    "held": "waits for approval, nothing was written",
     "refused": "not published, live rows are as before", "approved": "approved, not yet published",
     "planned": "planned, not published", "audited": "audited, not published",
-    "failed": "publishing failed, nothing was written",
+    "failed": "publishing failed, nothing was written", "undone": "published and taken back: live rows are as before",
 }  # fmt: skip
 DECISIONS = ("GO", "HOLD", "NO-GO")  # the mildest first
 CLASSES = ("fault", "duplicate", "junk")  # the most serious first
@@ -92,6 +93,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         checks=checks and (wrong or [_all_passed(checks)]),
         passed=_passed(checks) if wrong else [],
         checks_sentence=_checks_sentence(checks),
+        incidents=document.get("incidents", []),
         quarantine=quarantine,
         quarantine_sentence=_quarantine_sentence(quarantine, context["files"]),
         figures=figures,
@@ -102,10 +104,19 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
 
 def sentence(document: dict) -> str:
     """The run's decision in one sentence, as an operator would say it."""
-    leagues = document.get("leagues", {})
+    every = document.get("leagues", {})
+    taken = sorted(name for name, found in every.items() if found.get("state") == "undone")
+    wrong = sorted(name for name, found in every.items() if found.get("state") == "failed" and found.get("published"))
+    leagues = {name: found for name, found in every.items() if name not in (*taken, *wrong)}
     groups = {word: sorted(name for name, found in leagues.items() if found["decision"] == word) for word in DECISIONS}
     published = sorted(name for name, found in leagues.items() if found.get("published"))
     parts = []
+    if wrong:
+        verbs = _verb(wrong, "was", "were"), _verb(wrong, "is", "are")
+        parts.append(f"{_list(wrong)} {verbs[0]} published and {verbs[1]} not as promised")
+    if taken:
+        verbs = _verb(taken, "was", "were"), _verb(taken, "is", "are")
+        parts.append(f"{_list(taken)} {verbs[0]} published, taken back and {verbs[1]} as before")
     if published:
         parts.append(f"{_list(published)} {_verb(published, 'was', 'were')} published")
     ready = [name for name in groups["GO"] if name not in published]
@@ -196,7 +207,10 @@ def _leagues(document: dict, rows: list[dict]) -> list[dict]:
     states = {row["league"]: row["state"] for row in rows}
     found = []
     for name, league in document.get("leagues", {}).items():
-        state = "published" if league.get("published") and states.get(name) != "verified" else states.get(name, "")
+        state = states.get(name, "")
+        outcome = STATE_WORDS.get(state, state)
+        if league.get("published") and state not in ("published", "verified"):
+            outcome = "published, and not as promised"
         blank = {
             "severity": "",
             "message": "",
@@ -207,7 +221,7 @@ def _leagues(document: dict, rows: list[dict]) -> list[dict]:
             "names": [],
         }
         found.append(
-            {"league": name, "decision": league["decision"], "outcome": STATE_WORDS.get(state, state)}
+            {"league": name, "decision": league["decision"], "outcome": outcome, "states": league.get("states", [])}
             | {"reasons": [blank | reason for reason in league["reasons"]], "changes": league.get("changes", [])}
         )
     urgency = {decision: place for place, decision in enumerate(reversed(DECISIONS))}
