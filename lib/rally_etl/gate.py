@@ -79,7 +79,7 @@ def decide(
         reason = _reason("rules_are_readable", "gate", " ".join(str(error).splitlines()))
         decided = {league: _decided([reason]) for league in leagues or [RUN]}
     else:
-        decided = judge(_due(rules, is_import), evidence, leagues, run_id=run_id, statuses=statuses)
+        decided = judge(due(rules, is_import), evidence, leagues, run_id=run_id, statuses=statuses)
     _write(engine, run_id, decided)
     return decided
 
@@ -98,7 +98,7 @@ def refuse(
         leagues = connection.scalars(sa.text(sql), {"run_id": run_id}).all()
         is_import = _is_import(connection, run_id)
     try:
-        rules = [rule for rule in _due(read_rules(settings.params_dir / "gate.yaml"), is_import) if rule.stage == stage]
+        rules = [rule for rule in due(read_rules(settings.params_dir / "gate.yaml"), is_import) if rule.stage == stage]
     except UsageError:
         return {}
     if document_fault(document, stage, run_id, leagues):
@@ -117,7 +117,7 @@ def _is_import(connection: sa.Connection, run_id: str) -> bool:
     return connection.scalar(sa.text(sql), {"run_id": run_id}) is not False
 
 
-def _due(rules: Sequence[Rule], is_import: bool) -> list[Rule]:
+def due(rules: Sequence[Rule], is_import: bool) -> list[Rule]:
     """The rules that count for a run: those about imports alone do not count for a repair, and the other way round."""
     return [rule for rule in rules if not (rule.repairs_only if is_import else rule.imports_only)]
 
