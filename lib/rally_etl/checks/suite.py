@@ -234,7 +234,8 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
     """
     sql = (
         "select r.as_of, coalesce(r.operation ->> 'kind', 'guard') = 'guard' as is_import,"
-        " r.operation ->> 'kind' = 'undo' and exists (select from etl.runs as u where u.run_id = r.operation ->> 'run'"
+        " r.operation ->> 'kind' = 'restore' or r.operation ->> 'kind' = 'undo'"
+        " and exists (select from etl.runs as u where u.run_id = r.operation ->> 'run'"
         " and u.operation ->> 'kind' <> 'guard') as is_way_back"
         " from etl.runs as r where r.run_id = :run_id"
     )

@@ -14,9 +14,11 @@ from rally_etl.protection.identity import is_same_thing
 from rally_etl.protection.live import verify_users
 from rally_etl.protection.memory import note_users
 from rally_etl.protection.mending.plan import KIND as ORPHANS
+from rally_etl.protection.stored.plan import KIND as RESTORE
 
-KINDS: dict[str, Kind] = {"orphans": ORPHANS, "constraints": CONSTRAINTS, "guard": GUARD}
-"""What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made."""
+KINDS: dict[str, Kind] = {"orphans": ORPHANS, "constraints": CONSTRAINTS, "guard": GUARD, "restore": RESTORE}
+"""What protection can do without a scrape: mend references, mend constraints, take over what a guarded command made, go
+back to a snapshot."""
 
 __all__ = [
     "KINDS",

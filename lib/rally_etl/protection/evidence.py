@@ -29,6 +29,7 @@ from rally_etl.protection.accounted import unaccounted_rows
 from rally_etl.protection.hand_kept import compare_hand_kept
 from rally_etl.protection.kept import keys_that_differ, practices_that_differ
 from rally_etl.protection.meaning import Meaning, read_meaning
+from rally_etl.protection.stored.evidence import unlike_snapshot
 from rally_etl.protection.user_tables import find_user_tables
 from rally_etl.settings import Settings
 
@@ -130,7 +131,10 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
                 found.add("hand_kept_changed", leagues, 1, f"{kept.name} of {row}")
                 found.add("user_rows_changed", leagues, 1, f"{kept.name} of {row}")
         if operation:
-            for text in unaccounted_rows(connection, known, run_id, operation, params):
+            texts = unaccounted_rows(connection, known, run_id, operation, params)
+            if operation["kind"] == "restore":
+                texts = unlike_snapshot(connection, settings, run_id, operation)
+            for text in texts:
                 found.add("user_rows_changed", [], 1, text)
         _count_pages(connection, candidate, found)
     measures = found.measures()
@@ -147,8 +151,9 @@ def _count_keys(
     operation: Mapping[str, Any] | None,
     found: _Found,
 ) -> None:
-    """Count keys of users' rows, and practices of teams, that differ; a guarded run is compared with its snapshot."""
-    if operation and operation["kind"] in ("guard", "undo"):
+    """Count keys of users' rows, and practices of teams, that differ; a guarded run is compared with its snapshot,
+    and so is a restore."""
+    if operation and operation["kind"] in ("guard", "undo", "restore"):
         return
     sides = find_user_tables(connection, params), ("public",), (candidate, "public"), operation is None
     for count, text in keys_that_differ(connection, *sides):

@@ -14,8 +14,9 @@ from rally_etl.planning.operations import of_run
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.identity import is_same_thing
 
-_DECIDED = ("roster", "alias", "name")
-"""Strategies of identity that have found a live row under another name: by its players, or by what a person said."""
+_DECIDED = ("roster", "alias", "name", "snapshot")
+"""Strategies of identity that have found a live row under another name: by its players, or by what a person said. A
+restore gives a row the name back that it had."""
 
 
 @dataclass(slots=True)
