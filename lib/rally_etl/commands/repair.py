@@ -50,22 +50,29 @@ def merge(
 
 def undo(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="As `rally-etl runs` lists it.")],
+    league: Annotated[
+        list[str] | None,
+        typer.Option("--league", help="Only this league's part of an import; may be repeated.", metavar="KEY"),
+    ] = None,
     by: By = None,
     reason: Reason = None,
     dry_run: DryRun = False,
     as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take a published run back.
+    """Take a published run back, or one league's part of an import.
 
-    What the run wrote returns to what it was. What somebody has changed since stays and is listed. Teams and players
-    that an import made are switched off, its clubs and series stay, the rest of what it made goes unless something
-    refers to it. An undo is a run like any other, and can be undone itself.
+    What the run wrote returns to what it was, column by column. What somebody has changed since stays and is listed.
+    What the run made goes, unless something that stays refers to it: then it stays too, switched off where it can be,
+    and is listed with what refers to it. Where a later run has changed the same columns, or its rows point at what
+    would go, nothing is planned and that run is named: undo it first. An undo is a run like any other, all of it or
+    nothing, and can be undone itself: then everything is back under the ids that it had.
 
     Exit codes: 0 published, 3 NO-GO (nothing was written), 4 held for approval, 1 failure, 2 this run cannot be taken
     back (why is said), 5 another run holds the lock.
     """
-    _operate({"kind": "undo", "run": run_id} | signed("an undo", by, reason), dry_run, as_of, as_json)
+    asked = {"kind": "undo", "run": run_id} | ({"leagues": list(league)} if league else {})
+    _operate(asked | signed("an undo", by, reason), dry_run, as_of, as_json)
 
 
 def signed(what: str, by: str | None, reason: str | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.catalog import IMPORTED, Table, quote
 from rally_etl.planning.scene import league_rows
+from rally_etl.planning.schema import read_planned, schemas
 from rally_etl.planning.sql import read
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _CLUBS = (
     "exists (select from public.club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
     " or exists (select from club_leagues as j where j.club_id = l.id and j.league_id = :league_id)"
 )
+_TAKEN_BACK = "'made by the run that is taken back'"
 _MOVED = (
     "case when exists (select from players as o where o._op = 'insert'"
     " and o.tenniscores_player_id = l.tenniscores_player_id) then 'plays for another team' else 'not in the scrape' end"
@@ -66,6 +68,7 @@ def write_fates(
     binds = {"run": run_id, "league": league}
     connection.execute(sa.text("delete from etl.fates where run_id = :run and league = :league"), binds)
     connection.execute(sa.text("analyze identified"))
+    undone = _undone(connection, run_id)
     for name in ENTITIES:
         if name in catalog:
             sql = read("fates").format(
@@ -73,7 +76,9 @@ def write_fates(
                 plan=quote(name),
                 rows=_rows_of(catalog[name]),
                 is_off="l.is_active is false" if catalog[name].has("is_active") else "false",
-                why_gone=_MOVED if name == "players" else "'not in the scrape'",
+                why_gone=_TAKEN_BACK if undone else _MOVED if name == "players" else "'not in the scrape'",
+                why_removed=_TAKEN_BACK if undone else "'said twice'",
+                why_new="'it comes back'" if undone else "'new'",
             )
             ids = sorted(protected) if name == "teams" else []
             connection.execute(sa.text(sql), binds | {"table": name, "league_id": league_id, "protected": ids})
@@ -102,14 +107,26 @@ def accounting(
 
     Returns:
         ``unaccounted``: tables whose fates are not all their live rows; ``lost``: live rows that the candidate would
-        not have; ``reused``: new rows under an id that something had before.
+        not have; ``reused``: new rows under an id that something had before. An undo may take away rows that the
+        undone run inserted, and bring back, to the last column, rows that it deleted.
     """
     found: dict[str, list[str]] = {"unaccounted": [], "lost": [], "reused": []}
+    undone = _undone(connection, run_id)
+    then = read_planned(connection, undone) if undone else {}
     binds = {"run": run_id, "league": league, "league_id": league_id}
     for name in ENTITIES:
         if name not in catalog:
             continue
         live, plan = quote("public", name), quote(name)
+        made_then, was_there = "true", "true"
+        if name in then:
+            after, image = (quote(schemas(undone)[0], each) for each in (name, f"{name}_before"))
+            columns = ", ".join("{0}." + quote(column) for column in catalog[name].column_names)
+            made_then = f"not exists (select from {after} as t where t.id = b.id and t._op = 'insert')"
+            was_there = (
+                f"not exists (select from {after} as t join {image} as w using (id) where t.id = p.id"
+                f" and t._op = 'delete' and row({columns.format('w')}) is not distinct from row({columns.format('p')}))"
+            )
         before, told = connection.execute(
             sa.text(
                 f"select (select count(*) from {live} as l where {_rows_of(catalog[name])}),"
@@ -123,7 +140,7 @@ def accounting(
         lost = connection.execute(
             sa.text(
                 f"select count(*) from {quote(f'{name}_before')} as b left join {plan} as p using (id)"
-                " where p.id is null or p._op = 'delete'"
+                f" where (p.id is null or p._op = 'delete') and {made_then}"
             )
         ).scalar_one()
         if lost:
@@ -133,12 +150,21 @@ def accounting(
                 f"select array_agg(p.id order by p.id) from {plan} as p where p._op = 'insert'"
                 f" and (exists (select from {live} as l where l.id = p.id) or exists ("
                 "  select from etl.entity_history as h where h.table_name = :table and h.entity_id = p.id))"
+                f" and {was_there}"
             ),
             {"table": name},
         ).scalar_one()
         if reused:
             found["reused"].append(f"{name}: {', '.join(map(str, reused[:10]))}")
     return found
+
+
+def _undone(connection: sa.Connection, run_id: str) -> str | None:
+    """The run that this one takes back; None for anything else than an undo."""
+    return connection.scalar(
+        sa.text("select operation ->> 'run' from etl.runs where run_id = :run and operation ->> 'kind' = 'undo'"),
+        {"run": run_id},
+    )
 
 
 def _rows_of(table: Table) -> str:

@@ -66,7 +66,7 @@ def leagues_of(engine: sa.Engine, settings: Settings, operation: Mapping[str, An
     with engine.connect() as connection:
         keys = kinds[operation["kind"]].leagues_of(connection, leagues, operation)
         known = connection.scalars(sa.text("select league_id from public.leagues order by 1")).all()
-    if not known:
+    if not known and not keys:
         raise UsageError("the database holds no league; nothing was planned\nhint: import a scrape first")
     return keys or sorted({leagues.canonical(key) or key for key in known})  # what no league has, all answer for
 
@@ -148,17 +148,18 @@ def _normalise(*arguments: Any) -> Planned:
     return Planned(held=normalise.plan_normalise(*arguments[:-1]))
 
 
+def _undone_leagues(connection: sa.Connection, leagues: naming.Leagues, operation: Mapping[str, Any]) -> list[str]:
+    asked = [leagues.canonical(key) or key for key in operation.get("leagues") or ()]
+    return undo.leagues_of(connection, {**operation, "leagues": asked})
+
+
 def _league_of(_connection: sa.Connection, leagues: naming.Leagues, operation: Mapping[str, Any]) -> list[str]:
     return [leagues.canonical(operation["league"]) or operation["league"]]
 
 
 KINDS: Kinds = {
     "merge": Kind(merge.told, merge.leagues_of, _merge),
-    "undo": Kind(
-        lambda operation: f"undo {operation['run']}",
-        lambda connection, _leagues, operation: undo.leagues_of(connection, operation),
-        _undo,
-    ),
+    "undo": Kind(undo.told, _undone_leagues, _undo),
     "normalise": Kind(lambda operation: f"normalise {operation['league']}", _league_of, _normalise),
 }
 """What planning itself can do without a scrape; `rally_etl.operations` has all there is."""

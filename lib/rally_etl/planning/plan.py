@@ -73,8 +73,9 @@ def make_plan(
         if operation := operations.of_run(connection, run_id):
             catalog |= operations.plan_operation(connection, catalog, settings, run_id, operation, kinds)
             _finish(connection, run_id, catalog)
-            for row in _live_leagues(connection):
-                if (key := known[row.league_id] or row.league_id) in files:
+            for row in _live_leagues(connection, "leagues where _op = 'insert'"):
+                key = known.get(row.league_id) or leagues.canonical(row.league_id) or row.league_id
+                if key in files:
                     record_counts(connection, run_id, catalog, key, row.id, set())
             return
         planned_clubs: dict[str, int] = {}
@@ -177,5 +178,7 @@ def _usable_files(connection: sa.Connection, run_id: str) -> dict[str, dict[str,
     return files
 
 
-def _live_leagues(connection: sa.Connection) -> list[sa.Row]:
-    return list(connection.execute(sa.text("select id, league_id from public.leagues")))
+def _live_leagues(connection: sa.Connection, planned: str = "") -> list[sa.Row]:
+    """Leagues of live, and those of a *planned* table, which an undo may bring back."""
+    more = f" union all select id, league_id from {planned}" if planned else ""
+    return list(connection.execute(sa.text(f"select id, league_id from public.leagues{more}")))

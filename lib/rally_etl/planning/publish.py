@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, field
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import IMPORTED, Table, quote
+from rally_etl.database.catalog import Table, quote
 from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.planning import decisions
+from rally_etl.planning.departing import Counts, departing
 from rally_etl.planning.recording import plan_hash
 from rally_etl.planning.schema import read_planned, schemas
+from rally_etl.planning.undo.pointing import still_pointing
 from rally_etl.planning.written import check_nothing_else, read_counters
 
 SHOWN_ROWS = 5
+ALL_ROWS = "true"
 ANALYSED_ROWS = 500  # from here on the next queries would go wrong with the statistics of before
 
 
@@ -107,20 +110,26 @@ def write_rows(connection: sa.Connection, run_id: str, keys: list[str], *, analy
     counters = read_counters(connection)
     catalog = read_planned(connection, run_id)
     published = Published({}, {})
-    planned = {name: _Rows(connection, schemas(run_id)[0], table, keys, run_id) for name, table in catalog.items()}
-    for table in reversed(catalog.values()):  # rows of users go children first
-        if table.name not in IMPORTED:
-            planned[table.name].lock_before_images(connection)
-            published.deleted[table.name] = planned[table.name].delete(connection)
-    for table in catalog.values():
-        rows = planned[table.name]
-        if table.name in IMPORTED:
-            rows.lock_before_images(connection)
-            published.deleted[table.name] = rows.delete(connection)
-        published.updated[table.name] = rows.update(connection)
-        published.inserted[table.name] = rows.insert(connection)
-        if analyses and published.inserted[table.name] >= ANALYSED_ROWS:
-            connection.execute(sa.text(f"analyze {quote('public', table.name)}"))
+    plan = schemas(run_id)[0]
+    planned = {name: _Rows(connection, plan, table, keys, run_id) for name, table in catalog.items()}
+    departs = departing(connection, plan, {name: rows.counts for name, rows in planned.items()})
+    for rows in planned.values():
+        rows.lock_before_images(connection)
+    for name in reversed(catalog):  # children first; what points at a row that goes leaves it before
+        published.deleted[name] = planned[name].delete(connection)
+        published.updated[name] = planned[name].update(connection, departs[name]) if name in departs else 0
+    for name, rows in planned.items():
+        stays = f"not ({departs[name]})" if name in departs else ALL_ROWS
+        published.updated[name] += rows.update(connection, stays)
+        rows.check_updated(published.updated[name])
+        published.inserted[name] = rows.insert(connection)
+        if analyses and published.inserted[name] >= ANALYSED_ROWS:
+            connection.execute(sa.text(f"analyze {quote('public', name)}"))
+    if pointing := still_pointing(connection, plan):
+        raise PlanIsStale(
+            f"rows of users point at what would go ({'; '.join(pointing)}); nothing was written\n"
+            "hint: they were written after the plan was made; make the plan again"
+        )
     check_nothing_else(connection, counters, asdict(published))
     return published
 
@@ -219,7 +228,14 @@ class _Rows:
             " and not exists (select from etl.run_leagues as r where r.run_id = :run"
             " and r.published_at is not null and r.state <> 'undone' and r.league = any(p._leagues))"
         )
-        self.inserts, self.updates, self.deletes = connection.execute(
+        self.inserts, self.updates, self.deletes = self._counted(connection)
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.inserts, self.updates, self.deletes)
+
+    def _counted(self, connection: sa.Connection) -> sa.Row:
+        return connection.execute(
             sa.text(
                 "select count(*) filter (where p._op = 'insert'),"
                 " count(*) filter (where p._op not in ('insert', 'delete')), count(*) filter (where p._op = 'delete')"
@@ -272,24 +288,31 @@ class _Rows:
         ).rowcount
         return self._exactly(written, self.deletes, "deleted")
 
-    def update(self, connection: sa.Connection) -> int:
-        """Write the columns that differ anywhere in the plan; columns kept by hand are not named at all."""
+    def update(self, connection: sa.Connection, which: str) -> int:
+        """Write the columns that differ anywhere in the plan; columns kept by hand are not named at all.
+
+        Args:
+            which: SQL over the planned row ``p`` and its image before ``b``.
+        """
         if not self.updates:
             return 0
         names = [name for name in self.table.column_names if name not in self.table.key]
         flags = ", ".join(f"bool_or(p.{quote(name)} is distinct from b.{quote(name)})" for name in names)
-        differs = connection.execute(
-            sa.text(f"select {flags} from {self.after} as p join {self.before} as b on {self.table.same('b', 'p')}")
-        ).one()
+        both = f"{self.after} as p join {self.before} as b on {self.table.same('b', 'p')}"
+        differs = connection.execute(sa.text(f"select {flags} from {both}")).one()
         changed = [name for name, is_changed in zip(names, differs, strict=True) if is_changed]
-        written = connection.execute(
+        source = both if which != ALL_ROWS else f"{self.after} as p"
+        return connection.execute(
             sa.text(
                 f"update {self.live} as l set {', '.join(f'{quote(name)} = p.{quote(name)}' for name in changed)}"
-                f" from {self.after} as p where {self.same_row} and p._op not in ('insert', 'delete') and {self.due}"
+                f" from {source} where {self.same_row} and p._op not in ('insert', 'delete') and {self.due} and {which}"
             ),
             self.binds,
         ).rowcount
-        return self._exactly(written, self.updates, "updated")
+
+    def check_updated(self, written: int) -> None:
+        """See that all updates of the table were written, in one step or two."""
+        self._exactly(written, self.updates, "updated")
 
     def insert(self, connection: sa.Connection) -> int:
         """Insert the planned new rows under the ids that were taken for them."""

@@ -14,8 +14,8 @@ from rally_etl.database.references import ReferenceParams
 from rally_etl.measures import counted
 from rally_etl.planning.schema import read_planned, schemas
 
-RESTORING = ("guard",)
-"""Operations that bring values back which a command has changed."""
+RESTORING = ("guard", "restore")
+"""Operations that bring values back which a command, or anybody, has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def compare_hand_kept(
 ) -> Iterator[Compared]:
     """Every column kept by hand that the database has, with what the run's plan would do to it.
 
-    An import may do nothing to it; an undo may bring back what the undone run had replaced; a guard may restore.
+    An import may do nothing to it; an undo may bring back what the undone run had replaced, and take away a row
+    of that run with the value that it had written; a guard may restore.
     """
     kept = list(ownership)
     live = read_catalog(connection, tuple({each.table for each in kept}))
@@ -86,6 +87,9 @@ def _changes(
     returned = ""
     if operation and operation["kind"] == "undo" and kept.table in read_planned(connection, operation["run"]):
         then = schemas(operation["run"])[0]
+        same = f"t.{column} is not distinct from l.{column}"
+        made = f"select from {quote(then, kept.table)} as t where t.id = p.id and t._op = 'insert' and {same}"
+        differs.append(f"p._op = 'delete' and l.{column} is not null and not exists ({made})")
         returned = (
             f" and not exists (select from {quote(then, kept.table)} as t"
             f" join {quote(then, f'{kept.table}_before')} as w on w.id = t.id where t.id = p.id"
