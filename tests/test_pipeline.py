@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import first
-from rally_etl import pipeline, scraps
+from rally_etl import pipeline, recovery, scraps, workers
 from rally_etl.errors import UsageError
 from rally_etl.settings import Settings
 
@@ -91,8 +91,8 @@ def test_stages_run_in_order_and_leave_sealed_evidence(write_notebooks, engine):
     for result in results:
         assert 1 == scraps.count_measures(scraps.read(result.notebook, stage=result.stage, run_id=RUN))
         assert result.html.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert not (settings.reports_dir / RUN / pipeline.WORK_DIR).exists()
-    assert not (settings.reports_dir / RUN / pipeline.LOGS_DIR).exists(), "a quiet run leaves no logs"
+    assert not (settings.reports_dir / RUN / recovery.WORK_DIR).exists()
+    assert not (settings.reports_dir / RUN / workers.LOGS_DIR).exists(), "a quiet run leaves no logs"
 
 
 def test_no_secret_and_no_local_path_leaves_with_a_report(write_notebooks, engine):
@@ -168,3 +168,51 @@ def test_other_parameters_are_refused_before_anything_runs(write_notebooks, engi
         pipeline.run_stages(engine, settings, RUN, ("one",))
 
     assert {} == statuses(engine)
+
+
+FAILS_ONCE = """\
+import pathlib, sqlalchemy
+from psycopg2 import errors
+mark = pathlib.Path('tried')
+if not mark.exists():
+    mark.touch()
+    raise sqlalchemy.exc.OperationalError('update', {{}}, errors.{error}('{text}'))"""
+
+
+@pytest.mark.parametrize(
+    "error, text, expected",
+    first(
+        1,
+        [
+            ("DeadlockDetected", "deadlock detected", "completed"),
+            ("UniqueViolation", "duplicate key value", "failed"),
+            ("DiskFull", "could not extend file", "failed"),
+            ("InsufficientPrivilege", "permission denied", "failed"),
+        ],
+    ),
+)
+def test_stage_is_run_again_after_what_passes_and_only_then(write_notebooks, engine, error, text, expected):
+    """After a deadlock a notebook runs again from its start, which is told and counted; after a fault it does not."""
+    settings = write_notebooks(one=[FAILS_ONCE.replace("{error}", error).replace("{text}", text), GLUE, SEAL])
+    events = []
+
+    (result,) = pipeline.run_stages(engine, settings, RUN, ("one",), events.append)
+
+    assert expected == result.status, result.error
+    with engine.connect() as connection:
+        attempts = connection.scalar(sa.text("select attempts from etl.stages where run_id = :run"), {"run": RUN})
+    assert (2 if expected == "completed" else 1) == attempts
+    again = [event.error for event in events if event.status == "again"]
+    assert attempts - 1 == len(again)
+    assert all("deadlock detected" in told and "attempt 2 of 3" in told for told in again)
+
+
+def test_sealed_stages_are_not_run_again(write_notebooks, engine):
+    """What an earlier attempt has sealed stays as it is; the stages after it run."""
+    settings = write_notebooks(one=["raise ValueError('this must not run')"], two=[GLUE, SEAL])
+    sealed = pipeline.StageResult(stage="one", ordinal=1, status="completed", seconds=1.5)
+
+    results = pipeline.run_stages(engine, settings, RUN, ("one", "two"), sealed=[sealed])
+
+    assert [sealed, ("two", "completed")] == [results[0], (results[1].stage, results[1].status)]
+    assert {"two": "completed"} == statuses(engine)

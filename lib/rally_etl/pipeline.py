@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import select
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import scraps
+from rally_etl import recovery, scraps
+from rally_etl.database.retry import retrying, says_transient
 from rally_etl.errors import EvidenceMissing, StageFailed, UsageError
 from rally_etl.evidence import DECISIONS
 from rally_etl.reporting import executed
 from rally_etl.settings import Settings
+from rally_etl.workers import GRACE_S, LOGS_DIR, START_TIMEOUT_S, Worker, last_word, start_worker, stop_worker
 
 STAGES = ("baseline", "import", "validation", "integration", "monitoring", "gate")
 PARAMETERS = ("run_id",)
-START_TIMEOUT_S = 120  # seconds a worker may take to be ready, on a machine that is busy with the stage before
-GRACE_S = 10  # seconds beyond the stage's limit for papermill to write down where it stopped
-WORK_DIR = ".work"
-LOGS_DIR = "logs"
+ATTEMPTS = 3  # at a stage that the database breaks off for a reason that passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +44,9 @@ class StageEvent:
 
     stage: str
     ordinal: int
-    status: str  # running, or as in StageResult
+    status: str  # running, again (it failed for a reason that passes), or as in StageResult
     seconds: float = 0.0
     error: str | None = None
-
-
-@dataclass(slots=True)
-class Worker:
-    """A started process that waits for its notebook."""
-
-    process: subprocess.Popen
-    log: IO[bytes]
-    log_path: Path
-    unread: bytes = b""
-    kernel_pid: int | None = None
 
 
 def notebook_name(stage: str, stages: Sequence[str] = STAGES) -> str:
@@ -80,48 +61,46 @@ def run_stages(
     stages: Sequence[str] = STAGES,
     on_event: Callable[[StageEvent], None] | None = None,
     refuse: Callable[[str], str | None] | None = None,
+    sealed: Sequence[StageResult] = (),
 ) -> list[StageResult]:
     """Execute the notebooks of a run into `reports/<run_id>/` and write their status to `etl.stages`.
 
     The status comes from the worker process, never from the notebook file. After a stage that did not complete, the
     others are skipped, the gate too; the caller then decides NO-GO. A stage is complete when every cell ran and its
-    evidence is there and sealed.
+    evidence is there and sealed. One that a lost connection or a lock conflict broke off is run again, from its start.
 
     Args:
         on_event: called when a stage starts and when it ends.
         refuse: called with each stage that is complete; a text says why the others are skipped.
+        sealed: the first stages, which an earlier attempt at the run has completed; they are not run.
 
     Raises:
         UsageError: a notebook is missing, or does not declare exactly the parameters that a run passes.
+        LockLost: another run has begun meanwhile.
     """
     tell = on_event or (lambda event: None)
-    refusal: str | None = None
+    refusal = next((said for result in sealed if refuse and (said := refuse(result.stage))), None)
     for stage in stages:
         check_parameters(settings.notebooks_dir / f"{notebook_name(stage, stages)}.ipynb")
     folder = settings.reports_dir / run_id
-    shutil.rmtree(folder / WORK_DIR, ignore_errors=True)
-    (folder / WORK_DIR).mkdir(parents=True)
+    shutil.rmtree(folder / recovery.WORK_DIR, ignore_errors=True)
+    (folder / recovery.WORK_DIR).mkdir(parents=True)
     (folder / LOGS_DIR).mkdir(exist_ok=True)
-    _write_pending(engine, run_id, stages)
+    _write_pending(engine, run_id, stages, first=len(sealed) + 1)
     scrub = executed.Scrub.of(settings, engine.url)
-    results: list[StageResult] = []
+    work = _Work(engine, settings, run_id, stages, scrub, folder)
+    results: list[StageResult] = list(sealed)
     pages: dict[str, Future] = {}
-    workers: dict[str, Worker] = {}
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="html") as pool:
-            for ordinal, stage in enumerate(stages, start=1):
+            for ordinal, stage in enumerate(stages[len(sealed) :], start=len(sealed) + 1):
                 if refusal or (results and results[-1].status != "completed"):
                     results.append(_skip(engine, run_id, ordinal, stage, after=results[-1], because=refusal))
                 else:
                     # one stage ahead: the next kernel imports its libraries while this notebook runs
-                    for name in stages[ordinal - 1 : ordinal + 1]:
-                        if name not in workers:
-                            workers[name] = start_worker(engine, settings, folder, notebook_name(name, stages))
+                    work.warm(*stages[ordinal - 1 : ordinal + 1])
                     tell(StageEvent(stage=stage, ordinal=ordinal, status="running"))
-                    _write_status(engine, run_id, stage, "running")
-                    job = _job(settings, folder, notebook_name(stage, stages), run_id)
-                    result = _run_one(workers[stage], job, settings, stage, ordinal, run_id, scrub, folder)
-                    _write_status(engine, run_id, stage, result.status, result.error)
+                    result = work.run(stage, ordinal, tell)
                     results.append(result)
                     if refuse and result.status == "completed":
                         refusal = refuse(stage)
@@ -130,11 +109,75 @@ def run_stages(
                 tell(_event(results[-1]))
         return [_with_page(result, pages.get(result.stage)) for result in results]
     finally:
-        for worker in workers.values():
-            stop_worker(worker, scrub)
-        shutil.rmtree(folder / WORK_DIR, ignore_errors=True)
+        work.stop()
+        shutil.rmtree(folder / recovery.WORK_DIR, ignore_errors=True)
         if not any((folder / LOGS_DIR).iterdir()):
             (folder / LOGS_DIR).rmdir()
+
+
+@dataclass(slots=True)
+class _Work:
+    """The stages of one run and the processes that are started for them."""
+
+    engine: sa.Engine
+    settings: Settings
+    run_id: str
+    stages: Sequence[str]
+    scrub: executed.Scrub
+    folder: Path
+    workers: dict[str, Worker] = field(default_factory=dict)
+
+    def warm(self, *stages: str) -> None:
+        """Start the processes of stages that have none yet."""
+        for stage in stages:
+            if stage not in self.workers:
+                name = notebook_name(stage, self.stages)
+                self.workers[stage] = start_worker(self.engine, self.settings, self.folder, name)
+
+    def run(self, stage: str, ordinal: int, tell: Callable[[StageEvent], None]) -> StageResult:
+        """Run a stage, again from its start where the database broke it off for a reason that passes."""
+
+        def again(label: str, text: str) -> None:
+            tell(StageEvent(stage=stage, ordinal=ordinal, status="again", error=text))
+
+        limits = {"on": _is_passing, "attempts": ATTEMPTS, "timeout_s": self.settings.stage_timeout_s}
+        try:
+            for attempt in retrying(f"stage {stage}", again, **limits):
+                with attempt:
+                    return self._run_once(stage, ordinal, attempt.num)
+        except _Passing as passing:
+            return passing.result
+        raise AssertionError("an attempt returns or raises")
+
+    def _run_once(self, stage: str, ordinal: int, number: int) -> StageResult:
+        recovery.still_ours(self.engine, self.run_id)
+        if number > 1:  # a worker runs one notebook
+            stop_worker(self.workers.pop(stage), self.scrub)
+            self.warm(stage)
+        _write_status(self.engine, self.run_id, stage, "running")
+        job = _job(self.settings, self.folder, notebook_name(stage, self.stages), self.run_id)
+        result = _run_one(self.workers[stage], job, self.settings, stage, ordinal, self.run_id, self.scrub, self.folder)
+        _write_status(self.engine, self.run_id, stage, result.status, result.error)
+        if result.status == "failed" and says_transient(result.error):
+            raise _Passing(result)
+        return result
+
+    def stop(self) -> None:
+        """End every process that is left."""
+        for worker in self.workers.values():
+            stop_worker(worker, self.scrub)
+
+
+class _Passing(Exception):
+    """A stage failed for a reason that passes by itself."""
+
+    def __init__(self, result: StageResult):
+        super().__init__(result.error)
+        self.result = result
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, _Passing)
 
 
 def check_parameters(notebook: Path) -> None:
@@ -152,59 +195,12 @@ def check_parameters(notebook: Path) -> None:
         )
 
 
-def start_worker(engine: sa.Engine, settings: Settings, folder: Path, name: str) -> Worker:
-    """Start the process that will run a notebook; it warms up on its own and keeps its noise in the run's logs."""
-    path = folder / LOGS_DIR / f"{name}.log"
-    log = path.open("wb")
-    library = str(Path(__file__).resolve().parents[1])
-    inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != library]
-    environment = os.environ | {
-        "DATABASE_URL": engine.url.render_as_string(hide_password=False),  # so that no kernel starts a server
-        "RALLY_HOME": str(settings.root),
-        "RALLY_STATEMENT_TIMEOUT_S": str(settings.statement_timeout_s),
-        "RALLY_LOCK_TIMEOUT_S": str(settings.lock_timeout_s),
-        "RALLY_IDLE_IN_TRANSACTION_TIMEOUT_S": str(settings.idle_in_transaction_timeout_s),
-        "RALLY_MAX_FILE_BYTES": str(settings.max_file_bytes),
-        "PYTHONPATH": os.pathsep.join([library, *inherited]),
-        # a user's own kernelspecs, start-up files and history take no part in a run
-        "IPYTHONDIR": str(folder / WORK_DIR / f"ipython_{name}"),
-        "JUPYTER_PREFER_ENV_PATH": "1",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rally_etl.stage_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        cwd=settings.root,
-        env=environment,
-        start_new_session=True,  # Ctrl-C reaches the runner, which then ends the worker and its kernel together
-    )
-    return Worker(process, log, path)
-
-
-def stop_worker(worker: Worker, scrub: executed.Scrub) -> None:
-    """End a worker and its kernel, and keep its log only when it says something."""
-    if worker.process.poll() is None:
-        worker.process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(timeout=5)
-    _kill(worker)
-    worker.process.wait()
-    for pipe in (worker.process.stdin, worker.process.stdout, worker.log):
-        pipe.close()
-    text = worker.log_path.read_text(encoding="utf-8", errors="replace") if worker.log_path.exists() else ""
-    if text.strip():
-        worker.log_path.write_text(scrub.text(text), encoding="utf-8")
-    else:
-        worker.log_path.unlink(missing_ok=True)
-
-
 def _run_one(
     worker: Worker, job: dict, settings: Settings, stage: str, ordinal: int, run_id: str, scrub: Any, folder: Path
 ) -> StageResult:
     """Give the worker its notebook, wait, take over the executed copy, and judge."""
     started = time.monotonic()
-    outcome = _outcome(worker, job, settings.stage_timeout_s + GRACE_S)
+    outcome = last_word(worker, job, settings.stage_timeout_s + GRACE_S)
     seconds = time.monotonic() - started
     status, error = outcome["status"], outcome["error"]
     notebook = None
@@ -223,70 +219,10 @@ def _run_one(
     return StageResult(stage=stage, ordinal=ordinal, status=status, seconds=seconds, error=error, notebook=notebook)
 
 
-def _outcome(worker: Worker, job: dict, timeout_s: float) -> dict:
-    """The last word of a worker; its exit code must agree, and a worker without a last word has died."""
-    ready = _line(worker, START_TIMEOUT_S)
-    if ready is None:
-        return {"status": "died", "error": f"the stage did not start: {_ending(worker)}"}
-    worker.kernel_pid = ready["kernel"]
-    try:
-        worker.process.stdin.write(json.dumps(job).encode() + b"\n")
-        worker.process.stdin.flush()
-    except BrokenPipeError:
-        return {"status": "died", "error": f"the stage did not start: {_ending(worker)}"}
-    outcome = _line(worker, timeout_s)
-    if outcome is None:
-        if worker.process.poll() is None and not _closed(worker):
-            _kill(worker)
-            return {"status": "timed_out", "error": f"the notebook ran longer than {timeout_s - GRACE_S:.0f} s"}
-        ending = _ending(worker)
-        _kill(worker)
-        return {"status": "died", "error": f"the stage ended without a result: {ending}"}
-    return outcome
-
-
-def _kill(worker: Worker) -> None:
-    """End a worker and its kernel at once, so that a stage that is judged cannot go on writing."""
-    for process_id in (worker.process.pid if worker.process.returncode is None else None, worker.kernel_pid):
-        if process_id is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process_id, signal.SIGKILL)
-    worker.kernel_pid = None
-
-
-def _line(worker: Worker, timeout_s: float) -> dict | None:
-    """The next line of a worker, None when it ends or the time is over."""
-    deadline = time.monotonic() + timeout_s
-    pipe = worker.process.stdout.fileno()
-    while b"\n" not in worker.unread:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-        chunk = os.read(pipe, 65536) if ready else b""
-        if not chunk:
-            return None
-        worker.unread += chunk
-    line, _, worker.unread = worker.unread.partition(b"\n")
-    return json.loads(line)
-
-
-def _closed(worker: Worker) -> bool:
-    """Whether the worker's end of the pipe is closed, that is, whether it has ended."""
-    ready, _, _ = select.select([worker.process.stdout.fileno()], [], [], 0)
-    return bool(ready)
-
-
-def _ending(worker: Worker) -> str:
-    try:
-        code = worker.process.wait(timeout=GRACE_S)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {START_TIMEOUT_S} s"
-    how = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return f"{how}, see {LOGS_DIR}/{worker.log_path.name}"
-
-
 def _job(settings: Settings, folder: Path, name: str, run_id: str) -> dict:
     return {
         "input": str(settings.notebooks_dir / f"{name}.ipynb"),
-        "output": str(folder / WORK_DIR / f"{name}.ipynb"),
+        "output": str(folder / recovery.WORK_DIR / f"{name}.ipynb"),
         "parameters": {"run_id": run_id},
         "start_timeout_s": START_TIMEOUT_S,
         "execution_timeout_s": settings.stage_timeout_s,
@@ -319,25 +255,32 @@ def _skip(
     return StageResult(stage=stage, ordinal=ordinal, status="skipped", error=because)
 
 
-def _write_pending(engine: sa.Engine, run_id: str, stages: Sequence[str]) -> None:
+def _write_pending(engine: sa.Engine, run_id: str, stages: Sequence[str], first: int) -> None:
+    """List the stages from the *first* number on; what an earlier attempt left of them is overwritten."""
     statement = sa.text(
         "insert into etl.stages (run_id, stage, ordinal) values (:run_id, :stage, :ordinal) "
         "on conflict (run_id, stage) do update set "
         "status = 'pending', started_at = null, finished_at = null, error = null"
     )
-    with engine.begin() as connection:
-        for ordinal, stage in enumerate(stages, start=1):
-            connection.execute(statement, {"run_id": run_id, "stage": stage, "ordinal": ordinal})
+    binds = [{"run_id": run_id, "stage": stage, "ordinal": number} for number, stage in enumerate(stages, start=1)]
+    if due := binds[first - 1 :]:
+        _write(engine, statement, due)
 
 
 def _write_status(engine: sa.Engine, run_id: str, stage: str, status: str, error: str | None = None) -> None:
-    moment = "started_at" if status == "running" else "finished_at"
+    moment = "attempts = attempts + 1, finished_at = null, started_at" if status == "running" else "finished_at"
     statement = sa.text(
         f"update etl.stages set status = :status, error = :error, {moment} = clock_timestamp() "
         "where run_id = :run_id and stage = :stage"
     )
-    with engine.begin() as connection:
-        connection.execute(statement, {"run_id": run_id, "stage": stage, "status": status, "error": error})
+    _write(engine, statement, {"run_id": run_id, "stage": stage, "status": status, "error": error})
+
+
+def _write(engine: sa.Engine, statement: sa.TextClause, binds: dict | list[dict]) -> None:
+    """Write to the ledger; written twice it says the same, so a lost connection is no end."""
+    for attempt in retrying("the ledger"):
+        with attempt, engine.begin() as connection:
+            connection.execute(statement, binds)
 
 
 def gate_decisions(settings: Settings, run_id: str) -> dict[str, str]:

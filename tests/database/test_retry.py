@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import stamina
 
 from rally_etl.database import retry
-from rally_etl.database.retry import is_starting, is_transient, retrying
+from rally_etl.database.retry import is_starting, is_transient, retrying, says_transient
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +149,24 @@ def test_connections_that_cannot_be_opened_are_told_apart_by_their_text(text, tr
     error = sa.exc.OperationalError("connect", None, psycopg2.OperationalError(text))
 
     assert (transient, starting) == (is_transient(error), is_starting(error))
+
+
+@pytest.mark.parametrize(
+    "text, transient",
+    [
+        ("OperationalError: (psycopg2.errors.LockNotAvailable) canceling statement due to lock timeout", True),
+        ("OperationalError: (psycopg2.OperationalError) server closed the connection unexpectedly", True),
+        ("RallyEtlError: no connection to postgresql://h/d: FATAL: the database system is starting up", True),
+        ("OperationalError: (psycopg2.errors.DiskFull) could not extend file", False),
+        ("ProgrammingError: (psycopg2.errors.SyntaxError) syntax error", False),
+        ("RallyEtlError: no connection to postgresql://h/d: FATAL: password authentication failed", False),
+        ("ValueError: server closed the connection unexpectedly", False),
+        (None, False),
+    ],
+)
+def test_text_of_another_process_is_judged_by_class_and_words(text, transient):
+    """A notebook's kernel leaves the name of the error and its first words."""
+    assert transient == says_transient(text)
 
 
 def test_errors_of_ours_are_not_transient():

@@ -6,10 +6,12 @@ second time. Who calls says so by calling; nothing is tried again by itself.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 
 import psycopg2
+import psycopg2.errors
 import sqlalchemy as sa
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
@@ -75,7 +77,7 @@ def is_transient(error: BaseException) -> bool:
         return said.pgcode in TRANSIENT_CODES or said.pgcode.startswith(CONNECTION_CLASS)
     if getattr(error, "connection_invalidated", False):
         return True
-    return isinstance(said, psycopg2.OperationalError | psycopg2.InterfaceError) and _says(said, (*_NOT_YET, *_GONE))
+    return isinstance(said, psycopg2.OperationalError | psycopg2.InterfaceError) and _says(said, _ALL)
 
 
 def is_starting(error: BaseException) -> bool:
@@ -84,6 +86,22 @@ def is_starting(error: BaseException) -> bool:
     if not isinstance(said, psycopg2.Error):
         return False
     return said.pgcode in ("57P03", "53300") if said.pgcode else _says(said, _NOT_YET)
+
+
+def says_transient(text: str | None) -> bool:
+    """`is_transient` for an error of another process, of which only the text is left: its class, its words."""
+    if not (found := _DRIVER_ERROR.search(text or "")):
+        return bool(text) and text.startswith(_NO_CONNECTION) and any(each in text.lower() for each in _ALL)
+    name = found["name"]
+    return name in _TRANSIENT_NAMES or (
+        name in ("OperationalError", "InterfaceError") and any(each in text.lower() for each in _ALL)
+    )
+
+
+_ALL = (*_NOT_YET, *_GONE)
+_DRIVER_ERROR = re.compile(r"^\w+: \(psycopg2\.(?:errors\.)?(?P<name>\w+)\)")
+_NO_CONNECTION = "RallyEtlError: no connection to "
+_TRANSIENT_NAMES = {psycopg2.errors.lookup(code).__name__ for code in TRANSIENT_CODES}
 
 
 def retrying(
