@@ -176,6 +176,14 @@ def test_single_row_that_a_user_deleted_stops_nobody(live, settings):
     assert [] == refused(settings, live)
 
 
+def test_match_of_a_past_season_is_no_row_of_users(live, settings):
+    """A team of years ago that is gone stops no import."""
+    write(live, "insert into match_scores_previous_seasons (league_id, home_team, home_team_id, season)"
+          " values (1, 'Lakeside 9', 90, '2019-2020')")  # fmt: skip
+
+    assert {} == wrong(live, settings)
+
+
 def test_orphan_that_somebody_has_looked_at_stops_nobody(live, settings):
     """What a run of `rally-etl orphans` has asked or left is known; as soon as it looks otherwise it is new."""
     write(live, "update polls set team_id = null where id = 1")

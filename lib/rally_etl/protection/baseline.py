@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
 from rally_etl.database.ownership import read_ownership
-from rally_etl.database.references import ReferenceParams, read_reference_params
+from rally_etl.database.references import ARCHIVED, ReferenceParams, read_reference_params
 from rally_etl.identity.history import record_history
 from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
@@ -142,7 +142,10 @@ def _unseen(connection: sa.Connection, orphans: list[Orphan], params: ReferenceP
     return [
         each
         for each in orphans
-        if (each.table not in IMPORTED or (each.table == SCHEDULE and (each.kind == "gone" or each.row in practices)))
+        if (
+            each.table not in (*IMPORTED, *ARCHIVED)
+            or (each.table == SCHEDULE and (each.kind == "gone" or each.row in practices))
+        )
         and (each.kind, each.table, each.row, each.column, each.was) not in seen
     ]
 
