@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help etl-run test test-all lab bench bench-identity health serve clean lock format check-style
+.PHONY: help etl-run test test-all test-faults lab bench bench-identity health serve clean lock format check-style
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -18,6 +18,8 @@ SOURCE ?=
 LEAGUE ?=
 PARAMS ?=
 DRY_RUN ?=
+TRIALS ?= 300
+SEED ?= 1
 PORT ?= 8000
 LAB_PORT ?= 8888
 # Messages between page and kernel are encrypted; the list of extensions would ask the network.
@@ -33,10 +35,13 @@ etl-run: $(VENV)/.run  ## Import a scrape: SOURCE=DIR LEAGUE=KEY PARAMS=FILE DRY
 	@$(RALLY) run $(RUN)
 
 test: $(VENV)/.dev  ## Run the tests and the notebooks
-	@$(PYTEST) -m "not slow" $(NBVAL) $(LONGEST) tests
+	@$(PYTEST) -m "not slow and not faults" $(NBVAL) $(LONGEST) tests
 
 test-all: $(VENV)/.dev  ## Run the slow tests too
-	@$(PYTEST) $(NBVAL) $(LONGEST) tests
+	@$(PYTEST) -m "not faults" $(NBVAL) $(LONGEST) tests
+
+test-faults: $(VENV)/.dev  ## Break a few hundred statements of runs, one after the other: TRIALS=300 SEED=1
+	@RALLY_FAULTS_TRIALS=$(TRIALS) RALLY_FAULTS_SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults
 
 lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 	@$(BIN)/jupyter lab $(LAB) --port $(LAB_PORT) notebooks
@@ -44,6 +49,7 @@ lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
 	@$(BIN)/python -m rally_etl.bench $(BENCH)
 	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench_users)
+	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench_publish)
 
 bench-identity: $(VENV)/.run  ## Measure how teams are recognised under other names, beside rapidfuzz and equal names
 	@$(BIN)/python -m rally_etl.bench_identity $(BENCH)

@@ -1,0 +1,68 @@
+"""The stages of a run within this process: the cells of the real notebooks, without workers and kernels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rally_etl import pipeline, scraps
+from rally_etl.reporting import executed
+from rally_etl.settings import Settings
+
+
+@contextmanager
+def stages_here(settings: Settings) -> Iterator[None]:
+    """Let `pipeline.run_stages` execute each notebook's cells in this process, a hundredth of the time.
+
+    All else is the product's own: what a run writes of its stages, scrubs and seals. No HTML copy is made.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RALLY_HOME", str(settings.root))
+        patch.setenv("DATABASE_URL", settings.database_url)
+        patch.setattr(pipeline, "start_worker", lambda *arguments, **named: SimpleNamespace())
+        patch.setattr(pipeline, "stop_worker", lambda *arguments, **named: None)
+        patch.setattr(pipeline, "last_word", lambda worker, job, *arguments, **named: _execute(job))
+        patch.setattr(executed, "write_html", lambda notebook, **named: notebook)
+        yield
+
+
+def _execute(job: dict[str, Any]) -> dict[str, Any]:
+    """Execute the notebook of a job and write its copy; answer its outcome as a worker does."""
+    notebook = json.loads(Path(job["input"]).read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    outcome: dict[str, Any] = {"status": "completed", "error": None}
+    glued: list[dict[str, Any]] = []
+
+    def glue(name: str, data: Any, encoder: str) -> None:
+        glued.append({"name": name, "data": data, "encoder": encoder, "version": 1})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scraps, "load", lambda: SimpleNamespace(glue=glue))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] != "code":
+                continue
+            cell["execution_count"], cell["outputs"] = 1, []
+            try:
+                exec(compile("".join(cell["source"]), "<cell>", "exec"), names)
+            except Exception as failure:
+                name = type(failure).__name__
+                outcome = {"status": "failed", "error": f"{name}: {failure}", "error_class": name}
+                break
+            finally:
+                cell["outputs"] = [
+                    {"output_type": "display_data", "metadata": {}, "data": {scraps.DATA_MIME: scrap}}
+                    for scrap in glued
+                ]
+                glued.clear()
+            if "parameters" in cell["metadata"].get("tags", []):
+                names |= job["parameters"]
+        if book := names.get("book"):
+            book.engine.dispose()  # a kernel ends with its stage
+    Path(job["output"]).write_text(json.dumps(notebook), encoding="utf-8")
+    return outcome
