@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -25,7 +26,7 @@ from rally_etl.commands import (
     snapshot,
 )
 from rally_etl.database.commands import db
-from rally_etl.errors import RallyEtlError
+from rally_etl.errors import RallyEtlError, Stopped
 
 ABOUT = """\
 Import league scrapes as audited plans: nothing that users see changes before the gate says GO.
@@ -47,6 +48,7 @@ Exit codes:
   3  at least one league NO-GO; its rows were not published
   4  at least one league HOLD, none NO-GO
   5  another run holds the lock
+  130, 143  stopped by Ctrl-C, by SIGTERM; nothing is half written
 """
 
 # Plain help: it is read in logs and over serial lines, starts faster, and NO_COLOR has nothing to forbid.
@@ -101,6 +103,9 @@ def sample(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to 
 
 def main() -> NoReturn:
     """Run the command and end the process with the exit code of what happened."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and a shell's background do
+            signal.signal(number, _stop)
     try:
         app(prog_name="rally-etl")
         code = 0
@@ -110,11 +115,17 @@ def main() -> NoReturn:
         # The reader of a pipe has gone (`| head`); Python would complain once more when it flushes.
         sys.stdout = None
         code = 1
-    except KeyboardInterrupt:
-        code = _complain("stopped by the keyboard", 130)
+    except Stopped as stopped:
+        code = _complain(str(stopped), stopped.exit_code)
     except Exception as error:
         code = _unexpected(error)
     raise SystemExit(code)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """Stop with an exception, so that a run is closed and its processes end; a second signal does not disturb that."""
+    signal.signal(number, signal.SIG_IGN)
+    raise Stopped(number, "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
 
 def _complain(message: str, code: int) -> int:

@@ -47,8 +47,8 @@ class StageFailed(RallyEtlError):
     """A notebook did not run to its seal."""
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked the program to end."""
+class Stopped(BaseException):
+    """A signal asked the program to end; no error, so that nothing takes it for one."""
 
     def __init__(self, signal: int, name: str):
         super().__init__(f"stopped by {name}")

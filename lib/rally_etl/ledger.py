@@ -199,8 +199,18 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "leagues": leagues,
         "stages": stages,
+        "resumed": resumptions(engine, run_id),
         "incidents": [incident.told() for incident in incidents],
     }
+
+
+def resumptions(engine: sa.Engine, run_id: str) -> list[dict[str, str | None]]:
+    """When a run that had died went on, from which stage (None: with the publish), and how it had ended before."""
+    sql = "select resumed_at, first_stage, had_died from etl.resumptions where run_id = :run order by number"
+    return [
+        {"at": row.resumed_at.isoformat(timespec="seconds"), "from": row.first_stage, "had_died": row.had_died}
+        for row in _rows(engine, sql, run=run_id)
+    ]
 
 
 def open_reviews(engine: sa.Engine, run_id: str) -> dict[str, dict[str, int]]:
@@ -328,5 +338,5 @@ def held_whatever_happens(engine: sa.Engine, run_id: str) -> Iterator[None]:
         told = f"the approval stopped: {type(error).__name__}: {clean_message(error)}"
         with suppress(sa.exc.DBAPIError), engine.begin() as connection:
             states.move(connection, run_id, states.in_states(connection, run_id, ["approved"]), "held", told)
-            raise_unverified(connection)
+            raise_unverified(connection, run_id)
         raise

@@ -75,7 +75,7 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
         with contextlib.suppress(sa.exc.DBAPIError, LockLost):
             still_ours(engine, run_id)
             with engine.begin() as connection:
-                _close(connection, run_id, f"{type(error).__name__}: {clean_message(error)}", exit_code=_code(error))
+                _close(connection, run_id, _told(error), exit_code=getattr(error, "exit_code", 1))
                 raise_unverified(connection)
             _report(engine, settings, run_id)
         raise
@@ -165,8 +165,5 @@ def _report(engine: sa.Engine, settings: Settings, run_id: str, tell: Tell = lam
         tell("run", f"the report of run {run_id} cannot be written ({told}); `rally-etl show {run_id}` has the same")
 
 
-def _code(error: BaseException) -> int:
-    """What the command will exit with."""
-    if isinstance(error, Stopped):
-        return error.exit_code
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
+def _told(error: BaseException) -> str:
+    return str(error) if isinstance(error, Stopped) else f"{type(error).__name__}: {clean_message(error)}"

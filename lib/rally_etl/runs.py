@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
 from rally_etl.errors import EvidenceMissing, UsageError
+from rally_etl.inputs import note_inputs
 from rally_etl.leftovers import tidy
 from rally_etl.operations import KINDS
 from rally_etl.outcomes import Outcome, decide, finish, no_go
@@ -61,6 +62,7 @@ def run(settings: Settings, order: Order, tell: Tell = lambda label, text: None)
         source = os.path.relpath(order.source.resolve(), settings.root)
         run_id = ledger.start_run(engine, source, order.as_of, order.dry_run, scrape.leagues)
         lock.name(f"run {run_id}")
+        note_inputs(engine, settings, run_id)
         tell("run", f"{run_id}  {order.source}  {', '.join(scrape.leagues)}")
         if scrape.ignored:
             tell("run", f"not read: {', '.join(scrape.ignored)}")
@@ -101,6 +103,7 @@ def operate(
         source, day = KINDS[operation["kind"]].told(operation), as_of or datetime.now(UTC).date()
         run_id = ledger.start_run(engine, source, day, dry_run, keys, operation)
         lock.name(f"{operation['kind']} {run_id}")
+        note_inputs(engine, settings, run_id)
         tell("run", f"{run_id}  {source}  {', '.join(keys)}")
         return go_through(engine, settings, run_id, dry_run, tell)
 
@@ -112,11 +115,16 @@ def go_through(
     dry_run: bool,
     tell: Tell,
     concluding: Callable[[dict[str, Outcome]], None] = lambda outcomes: None,
+    *,
+    sealed: Sequence[pipeline.StageResult] = (),
+    publishing: Callable[..., None] = publish,
 ) -> dict[str, Any]:
     """Notebooks, decision, publish and report of a run that has begun.
 
     Args:
         concluding: called after the publish and before the report with what has happened; it may add to that.
+        sealed: stages that an earlier attempt at the run has completed; they are not run.
+        publishing: what publishes leagues together, called as `publishing.publish` is.
     """
     with recovery.closed_whatever_happens(engine, settings, run_id):
         refused: dict[str, list[dict[str, Any]]] = {}
@@ -126,6 +134,7 @@ def go_through(
             run_id,
             on_event=lambda event: _tell_stage(engine, run_id, event, tell),
             refuse=lambda stage: _refuse(engine, settings, run_id, stage, refused),
+            sealed=sealed,
         )
         outcomes = (
             {league: Outcome("NO-GO", reasons) for league, reasons in refused.items()}
@@ -137,7 +146,7 @@ def go_through(
         decide(engine, run_id, outcomes, dry_run)
         for together in groups:
             if not dry_run and all(outcome.decision == "GO" for outcome in together.values()):
-                publish(engine, settings, run_id, together, tell)
+                publishing(engine, settings, run_id, together, tell)
             for league, outcome in together.items():
                 tell(league, outcome.told(dry_run))
         concluding(outcomes)
@@ -227,6 +236,9 @@ def _decided(
 def _tell_stage(engine: sa.Engine, run_id: str, event: pipeline.StageEvent, tell: Tell) -> None:
     if event.status == "running":
         tell(event.stage, "…")
+        return
+    if event.status == "again":
+        tell("again", event.error or event.stage)
         return
     facts = (
         ledger.stage_facts(engine, run_id, event.stage)

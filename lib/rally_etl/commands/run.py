@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rally_etl.runs import Order
     from rally_etl.settings import Settings
 
+Wait = Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", metavar="SECONDS", min=0)]
 PARAMS_KEYS = ("source", "leagues", "as_of", "dry_run")
 
 
@@ -33,9 +34,10 @@ def run(
     as_of: Annotated[
         str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
     ] = "",
-    wait: Annotated[
-        float, typer.Option(help="Seconds to wait for a run that is going on.", metavar="SECONDS", min=0)
-    ] = 0,
+    resume: Annotated[
+        str, typer.Option(help="Go on with a run that died, from its first stage that is not sealed.", metavar="RUN")
+    ] = "",
+    wait: Wait = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")
     ] = False,
@@ -44,23 +46,40 @@ def run(
 
     Six notebooks run in this order: baseline, import, validation, integration, monitoring, gate.
 
+    A run that dies leaves live rows as they were, or as the plan of each league says; the next start of anything closes
+    and cleans it. --resume goes on with it, if source, params, product and live are what they were; else it names what
+    differs, exits with 2 and changes nothing.
+
     Exit codes: 0 every league GO, 3 at least one NO-GO (its rows were not published), 4 at least one HOLD (see
-    approve), 1 failure, or published and taken back, 2 wrong use, 5 another run holds the lock.
+    approve), 1 failure, or published and taken back, 2 wrong use, 5 another run holds the lock; stopped: 130 by Ctrl-C,
+    143 by SIGTERM.
     """
-    from rally_etl import runs
+    from rally_etl import resuming, runs
     from rally_etl.commands.terminal import Terminal, print_json
     from rally_etl.settings import Settings
 
     settings = Settings.from_env()
-    order = _order(settings, source, sample, tuple(league or ()), params, dry_run, as_of, wait)
     with Terminal() as terminal:
-        document = runs.run(settings, order, terminal.tell)
+        if resume:
+            _refuse_beside_resume(source, sample, league, params, dry_run, as_of)
+            document = resuming.resume(settings, resume, wait, terminal.tell)
+        else:
+            order = _order(settings, source, sample, tuple(league or ()), params, dry_run, as_of, wait)
+            document = runs.run(settings, order, terminal.tell)
         if sample and any(league["published"] for league in document["leagues"].values()):
             _add_sample_users(settings)
     terminal.conclude(document)
     if as_json:
         print_json(document)
     raise typer.Exit(document["exit_code"])
+
+
+def _refuse_beside_resume(*given: object) -> None:
+    if any(given):
+        raise UsageError(
+            "a run that is resumed keeps its source, leagues, day and params; nothing was read\n"
+            "hint: --resume RUN alone, with --wait and --json if need be"
+        )
 
 
 def approve(

@@ -30,7 +30,7 @@ from rally_etl.planning import (
 from rally_etl.planning.clubs import plan_clubs, with_recorded_aliases
 from rally_etl.planning.compare import keep_before_images
 from rally_etl.planning.phantoms import hold_phantoms
-from rally_etl.planning.recording import record, record_counts
+from rally_etl.planning.recording import forget, record, record_counts
 from rally_etl.planning.scene import Scene
 from rally_etl.planning.series import plan_junctions, plan_series
 
@@ -65,6 +65,7 @@ def make_plan(
                 f"the database has no table {', '.join(missing)}; nothing was planned\nhint: run `rally-etl db init`"
             )
         _check_sequences(connection, catalog)
+        forget(connection, run_id)
         schema.create_plan(connection, run_id, catalog)
         connection.execute(sa.text(PLAN_TABLES.format(plan=quote(schema.schemas(run_id)[0]))))
         connection.execute(sa.text(f"set local search_path = {quote(schema.schemas(run_id)[0])}, pg_temp"))

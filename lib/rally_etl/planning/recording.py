@@ -54,6 +54,12 @@ def record_counts(
     fates.write_fates(connection, run_id, catalog, league, league_id, counts, protected)
 
 
+def forget(connection: sa.Connection, run_id: str) -> None:
+    """Take back what an earlier attempt at the plan of this run has noted: it was broken off, and is made anew."""
+    for table in ("held_rows", "repairs", "constraint_changes"):
+        connection.execute(sa.text(f"delete from etl.{table} where run_id = :run"), {"run": run_id})
+
+
 def _waiting_rows(scene: Scene) -> Counter[str]:
     """Name under review -> rows that wait for the answer."""
     waiting: Counter[str] = Counter()

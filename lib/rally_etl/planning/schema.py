@@ -95,10 +95,16 @@ def add_tables(connection: sa.Connection, run_id: str, catalog: dict[str, Table]
 
 def finish_plan(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
     """Index and analyse the filled plan and lay the candidate's views over it."""
+    for table in catalog.values():
+        index_table(connection, run_id, table)
+    create_candidate(connection, run_id, catalog)
+
+
+def create_candidate(connection: sa.Connection, run_id: str, catalog: dict[str, Table]) -> None:
+    """Lay the candidate's views over the plan: live rows that it does not touch, and its own."""
     plan, candidate = schemas(run_id)
     connection.execute(sa.text(f"create schema {quote(candidate)}"))
     for name, table in catalog.items():
-        index_table(connection, run_id, table)
         columns = ", ".join(quote(column) for column in table.column_names)
         live = f"select {columns} from {quote('public', name)} as l"
         if connection.execute(sa.text(f"select exists (select from {quote(plan, name)})")).scalar():

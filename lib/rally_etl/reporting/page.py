@@ -248,7 +248,10 @@ def _facts(facts: dict, document: dict) -> list[tuple[str, str]]:
         ("Health", f"{health:.1f} of 100" if health is not None else "not measured"),
         ("Kept aside", counted(document.get("quarantined", 0), "record")),
         ("Dry run", "yes, nothing is published" if facts.get("dry_run") else ""),
+        ("Ended", facts.get("error") or ""),
     ]
+    for found in document.get("resumed", ()):
+        rows.append(("Resumed", f"{found['at'][:16].replace('T', ' ')} UTC with {found['from'] or 'the publish'}"))
     return [(name, value) for name, value in rows if value]
 
 

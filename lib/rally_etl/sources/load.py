@@ -33,7 +33,7 @@ def stage_scrape(
 
     A file that cannot be used is listed with its fault and staged nothing; the other files go on. Each file is staged
     in one transaction of its own. Files whose rows waited for an answer that has been given are read again.
-    A run without a scrape (merge, undo) has no files.
+    A run without a scrape (merge, undo) has no files. What an attempt that was broken off has listed is listed anew.
     """
     with engine.connect() as connection:
         source, is_operation = connection.execute(
@@ -48,6 +48,8 @@ def stage_scrape(
         scraped = frozenset((file.league, file.kind) for file in scrape.files)
         replayed = files_to_replay(connection, settings.archive_dir, run_id, scraped)
     rules = ruleset(settings.params_dir)
+    with engine.begin() as connection:
+        connection.execute(sa.text("delete from etl.source_files where run_id = :run"), {"run": run_id})
     for file in (*scrape.files, *replayed):
         with engine.begin() as connection:
             facts = _stage_file(connection, settings, file, leagues, rules)
