@@ -31,7 +31,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 CHANGED = 0.01
 ROW_BY_ROW_LIMIT = 100_000  # one statement per row takes minutes beyond this; --full measures it all the same
 FLOORS = 2  # the better of two: a floor that was disturbed would flatter everything above it
-STEPS = ("stage", "plan", "checks", "publish", "verify")
+STEPS = ("stage", "plan", "checks", "rehearsal", "publish", "verify")
 
 
 @dataclass(slots=True)
@@ -65,7 +65,9 @@ def _print(figures: Figures) -> None:
     row("floor: one COPY into live tables", figures.floor_s)
     for what, steps in figures.imports.items():
         told = ", ".join(f"{name} {steps[name]:.2f}" for name in STEPS)
-        row(f"rally-etl: {what}", sum(steps[name] for name in STEPS), f"{told}; {steps['mib']:,.0f} MiB")
+        seconds = sum(steps[name] for name in STEPS)
+        share = f"rehearsal {steps['rehearsal'] / seconds:.0%} of it, of {steps['rehearsed_share']:.0%} of the rows"
+        row(f"rally-etl: {what}", seconds, f"{told}; {share}; {steps['mib']:,.0f} MiB")
     for what, seconds in figures.others.items():
         row(what, seconds, "" if seconds is not None else "not measured; --full does")
 
@@ -127,7 +129,10 @@ def import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:
 
 
 def import_once() -> None:
-    """Stage, plan, check, publish (with the audit inside) and verify; print seconds per step and peak MiB as JSON."""
+    """Stage, plan, check, rehearse the undo, publish (with the audit inside) and verify.
+
+    Prints seconds per step, the share of the planned rows that was rehearsed, and peak MiB as JSON.
+    """
     from rally_etl import checks, planning, sources
 
     job = json.load(sys.stdin)
@@ -139,18 +144,21 @@ def import_once() -> None:
         "stage": lambda: sources.stage_scrape(engine, settings, run_id),
         "plan": lambda: planning.make_plan(engine, settings, run_id),
         "checks": lambda: checks.run_checks(engine, settings, run_id),
+        "rehearsal": lambda: planning.rehearse_undo(engine, settings, run_id),
         "publish": lambda: planning.publish(
             engine, run_id, [league], lambda made: checks.audit(made, settings, run_id, league)
         ),
         "verify": lambda: planning.verify(engine, run_id, [league]),
     }
-    seconds = {}
+    seconds, found = {}, {}
     for name, step in steps.items():
         started = time.perf_counter()
-        problems = step()
+        found[name] = step()
         seconds[name] = time.perf_counter() - started
-        if name == "verify" and problems:
-            raise SystemExit(f"not verified: {problems}")
+    (rehearsed,) = found["rehearsal"]
+    if found["verify"] or not rehearsed.is_good:
+        raise SystemExit(f"not verified: {found['verify'] or rehearsed}")
+    seconds["rehearsed_share"] = rehearsed.share
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(seconds | {"mib": peak_mib}))
 

@@ -80,7 +80,16 @@ def _measures_of(stage: str) -> Callable[..., dict]:
             return validation_measures(engine, run_id, settings)
 
     elif stage == "integration":
-        from rally_etl.protection import integration_measures as take
+        from rally_etl.planning import undo_measures
+        from rally_etl.protection import integration_measures
+
+        def take(engine: sa.Engine, settings: Settings, run_id: str) -> dict:
+            found = integration_measures(engine, settings, run_id)
+            return found | {
+                league: found.get(league, {}) | measures
+                for league, measures in undo_measures(engine, settings, run_id).items()
+            }
+
     elif stage == "monitoring":
         from rally_etl.monitoring import monitoring_measures as take
     else:

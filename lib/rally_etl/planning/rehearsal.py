@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,13 +32,12 @@ _HASHES = 65536
 
 
 class UndoParams(BaseModel):
-    """`params/undo.yaml`; ``sampled_above_rows`` are planned rows of one table, ``sample_share`` is from 0 to 1."""
+    """`params/undo.yaml`; ``sampled_above_rows``: of more planned rows of one table about so many are enough."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rehearse: Literal["always", "sampled", "never"]
-    sampled_above_rows: Annotated[int, Field(ge=0)]
-    sample_share: Annotated[float, Field(gt=0, le=1)]
+    sampled_above_rows: Annotated[int, Field(gt=0)]
     lock_timeout_ms: Annotated[int, Field(gt=0)]
     attempts: Annotated[int, Field(ge=1, le=20)]
     longest_s: Annotated[int, Field(gt=0)]
@@ -251,7 +251,7 @@ class _Stage:
             connection.execute(sa.text(f"alter table {after} rename to {quote(whole)}"))
             connection.execute(
                 sa.text(f"create table {after} as select * from {quote(plan, whole)} where {draw} < :limit"),
-                {"run": self.run_id, "limit": round(self.params.sample_share * _HASHES)},
+                {"run": self.run_id, "limit": math.ceil(_HASHES * self.params.sampled_above_rows / count)},
             )
             connection.execute(sa.text(f"alter table {after} add primary key ({key})"))
             connection.execute(sa.text(f"analyze {after}"))
@@ -272,14 +272,14 @@ class _Stage:
         connection.execute(sa.text(PLAN_TABLES.format(plan=plan)))
         connection.execute(sa.text(f"set local search_path = {plan}, pg_temp"))
         try:
-            doing = {"kind": "undo", "run": self.run_id, "leagues": keys}
+            doing = {"kind": "undo", "run": self.run_id}
             undo = operations.KINDS["undo"].plan
-            touched = undo(connection, dict(tables), self.settings, self.undo_id, doing, keys[:1]).touched
+            touched = undo(connection, dict(tables), self.settings, self.undo_id, doing, keys).touched
             for table in (tables | touched).values():
                 keep_before_images(connection, table)
                 schema.index_table(connection, self.undo_id, table)
             connection.execute(sa.text("set local search_path to default"))
-            write_rows(connection, self.undo_id, keys[:1], analyses=False)
+            write_rows(connection, self.undo_id, keys, analyses=False)
         except (UsageError, PlanIsStale, sa.exc.DBAPIError) as error:
             if _is_of_the_server(error):
                 raise
