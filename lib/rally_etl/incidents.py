@@ -79,16 +79,21 @@ def raise_incident(
     return connection.execute(_RAISE, binds).scalar_one()
 
 
-def raise_unverified(connection: sa.Connection) -> list[tuple[str, str]]:
-    """An incident for each league that was published and not verified, where no run is alive; answer run and league.
+def raise_unverified(connection: sa.Connection, run_id: str | None = None) -> list[tuple[str, str]]:
+    """An incident for each league that was published and not verified, of a run that has ended; answer run and league.
 
     What an incident has told of already is not told again.
+
+    Args:
+        run_id: None means all runs, none of which is alive.
     """
     found = connection.execute(
         sa.text(
-            "select l.run_id, l.league from etl.run_leagues as l where l.state = 'published' and not exists ("
+            "select l.run_id, l.league from etl.run_leagues as l where l.state = 'published'"
+            " and l.run_id = coalesce(:run_id, l.run_id) and not exists ("
             " select from etl.incidents as i where i.run_id = l.run_id and i.league = l.league) order by 1, 2"
-        )
+        ),
+        {"run_id": run_id},
     ).all()
     for row in found:
         raise_incident(

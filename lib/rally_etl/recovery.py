@@ -76,7 +76,7 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
             still_ours(engine, run_id)
             with engine.begin() as connection:
                 _close(connection, run_id, _told(error), exit_code=getattr(error, "exit_code", 1))
-                raise_unverified(connection)
+                raise_unverified(connection, run_id)
             _report(engine, settings, run_id)
         raise
 

@@ -47,10 +47,10 @@ class TakenBack:
         if self.problem:
             return f"run {self.run_id} took it back at once, but {self.problem}"
         if not self.left:
-            return f"run {self.run_id} took it back at once: everything is as before"
+            return f"run {self.run_id} took it back at once: everything it wrote is as before"
         more = f" and {len(self.left) - SHOWN:,} more" if len(self.left) > SHOWN else ""
         return (
-            f"run {self.run_id} took it back at once: everything is as before but"
+            f"run {self.run_id} took it back at once: everything it wrote is as before but"
             f" {counted(len(self.left), 'row')} that others use or have changed since:"
             f" {', '.join(self.left[:SHOWN])}{more}"
         )
