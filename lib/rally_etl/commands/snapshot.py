@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from rally_etl.commands.repair import AsOf, By, DryRun, Reason
 
 if TYPE_CHECKING:
     from rally_etl.protection.stored.create import Progress
+    from rally_etl.protection.stored.evidence import Restored
     from rally_etl.protection.stored.manifest import Found, Manifest
     from rally_etl.settings import Settings
 
@@ -181,7 +183,7 @@ def restore(
     from rally_etl.database.engine import connect
     from rally_etl.errors import UsageError
     from rally_etl.protection.stored import manifest, retention
-    from rally_etl.protection.stored.evidence import compare_live
+    from rally_etl.protection.stored.evidence import compare_live, kept_rows
     from rally_etl.protection.stored.plan import OF_STRUCTURE
 
     try:
@@ -200,19 +202,26 @@ def restore(
         leagues = _leagues(engine, settings, found)
         document = runs.operate(settings, operation, leagues, dry_run=dry_run, tell=terminal.tell, as_of=day)
     terminal.conclude(document)
-    compared = []
+    compared, kept = [], []
     if all(each["published"] for each in document["leagues"].values()):
         with engine.connect() as connection:
             compared = compare_live(connection, settings, document["run_id"], operation)
+            kept = kept_rows(connection, document["run_id"])
     if as_json:
         restored = [
-            {"table": each.table, "rows": each.rows, "kept": each.kept, "is_as_stored": each.is_as_stored}
+            {
+                "table": each.table,
+                "rows": each.rows,
+                "was_changed": each.was_changed,
+                "kept": each.kept,
+                "is_as_stored": each.is_as_stored,
+            }
             for each in compared
         ]
         print_json(document | {"restored": restored})
     else:
-        for each in compared:
-            typer.echo(printable(each.told))
+        for told in _told_restored(compared, kept):
+            typer.echo(printable(told))
     raise typer.Exit(document["exit_code"])
 
 
@@ -263,6 +272,23 @@ def _leagues(engine: Any, settings: Settings, found: Manifest) -> list[str]:
         is_there = connection.scalar(sa.text("select to_regclass('public.leagues') is not null"))
         live = connection.scalars(sa.text("select league_id from public.leagues")).all() if is_there else []
     return sorted({known.canonical(key) or key for key in live if key} | set(found.leagues))
+
+
+def _told_restored(compared: list[Restored], kept: list[Any]) -> Iterator[str]:
+    """Tables that are not as before, the rows in them that stay although they were added since, and all others."""
+    from rally_etl.measures import counted
+
+    others = 0
+    for each in compared:
+        if not each.was_changed and each.is_as_stored:
+            others += 1
+            continue
+        yield each.told
+        for row in [row for row in kept if row.kind == each.table]:
+            more = f" and {row.row_count - len(row.names):,} more" if row.row_count > len(row.names) else ""
+            yield f"  {row.reason}: {', '.join(row.names)}{more}"
+    if others:
+        yield f"{counted(others, 'table')} had not changed since the snapshot"
 
 
 def _document(taken: Manifest) -> dict[str, Any]:

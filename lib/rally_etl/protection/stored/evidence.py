@@ -55,12 +55,14 @@ class Restored:
 
     Attributes:
         rows: of the snapshot.
+        was_changed: the table was not as in the snapshot when the plan was made.
         kept: rows that were added before the plan was made and stay.
         is_as_stored: without those the table has the snapshot's fingerprint; if not, somebody has written since.
     """
 
     table: str
     rows: int
+    was_changed: bool
     kept: int
     is_as_stored: bool
 
@@ -72,12 +74,10 @@ class Restored:
         return f"{self.table}: {counted(self.rows, 'row')}{kept}, {state}"
 
 
-def compare_live(connection: sa.Connection, settings: Settings, run_id: str, operation: Mapping[str, Any]):
-    """Compare live with the snapshot after the publish, table by table; reads only.
-
-    Returns:
-        one `Restored` per table of the operation.
-    """
+def compare_live(
+    connection: sa.Connection, settings: Settings, run_id: str, operation: Mapping[str, Any]
+) -> list[Restored]:
+    """Compare live with the snapshot after the publish, table by table; reads only."""
     pin(connection)
     snapshot = manifest.read(retention.folder_of(settings), operation["snapshot"])
     plan = schemas(run_id)[0]
@@ -87,8 +87,24 @@ def compare_live(connection: sa.Connection, settings: Settings, run_id: str, ope
         columns = [column.name for column in stored.copied]
         now = fingerprint_of(connection, "public", stored.name, columns)
         is_same = now == added(stored.fingerprint, row.kept)
-        found.append(Restored(stored.name, stored.rows, int(row.kept.split(":")[0]), is_same))
+        kept, was_changed = int(row.kept.split(":")[0]), row.live != stored.fingerprint
+        found.append(Restored(stored.name, stored.rows, was_changed, kept, is_same))
     return found
+
+
+SHOWN_ROWS = 5
+_KEPT = sa.text(
+    """
+    select kind, reason, (array_agg(name order by name) filter (where name <> 'and more'))[1:cast(:most as integer)]
+           as names, sum(row_count) as row_count
+    from etl.held_rows where run_id = :run group by kind, reason order by kind, reason
+    """
+)
+
+
+def kept_rows(connection: sa.Connection, run_id: str) -> list[sa.Row]:
+    """Rows that stay although they are not in the snapshot: kind (table), reason, the first names, row_count."""
+    return list(connection.execute(_KEPT, {"run": run_id, "most": SHOWN_ROWS}))
 
 
 def _images(connection: sa.Connection, stored: StoredTable, relation: str, rows: str = "") -> str:
