@@ -18,7 +18,7 @@ from rally_etl.database import embedded
 from rally_etl.database.engine import connect
 from rally_etl.database.schema import init
 from rally_etl.database.url import normalise_url
-from rally_etl.settings import Settings
+from rally_etl.settings import GIB, Settings
 from scrapes import Import, small
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -37,13 +37,19 @@ def server_url() -> Iterator[str]:
         yield normalise_url(given)
         return
     # Not in pytest's own temporary folder: its path is long, and the server's user may not enter it.
-    home = Path(tempfile.mkdtemp(prefix="rally-test-"))
+    home = Path(tempfile.mkdtemp(prefix="rally-test-", dir=_in_memory()))
     server = embedded.Server(home / "pg", CARELESS)
     try:
         yield embedded.url(server)
     finally:
         embedded.erase(server)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """A folder in memory where there is room, for hundreds of databases are made and dropped; else the usual one."""
+    folder = Path("/dev/shm")
+    return str(folder) if folder.is_dir() and shutil.disk_usage(folder).free > 4 * GIB else None
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +62,7 @@ def make_database(server_url: str) -> MakeDatabase:
     def make(template: str = "template0") -> Iterator[str]:
         name = f"rally_test_{os.getpid()}_{next(numbers)}"
         with maintenance.connect() as connection:
-            connection.execute(sa.text(f'create database "{name}" template "{template}"'))
+            connection.execute(sa.text(f'create database "{name}" template "{template}" strategy file_copy'))
         try:
             yield sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
         finally:
