@@ -211,7 +211,12 @@ class _Guard:
         self._back("")
 
     def _back(self, why: str) -> None:
-        """Put the database back; it is verified by fingerprint before it is committed."""
+        """Put the database back; it is verified by fingerprint before it is committed.
+
+        Raises:
+            LockLost: another run has begun, which has put it back already.
+        """
+        recovery.still_ours(self.engine, self.run_id)
         restored = restore(self.engine, self.taken)
         unfinished.note_restored(self.engine, self.run_id, restored.fingerprint)
         self._detail(restored=_told_restored(restored))
