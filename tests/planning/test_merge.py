@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from conftest import CopyOf, Filled
+from operating import NOTHING, do, measured, merge, plan, refused, undo
 from rally_etl import planning
-from rally_etl.errors import UsageError
-from rally_etl.planning import operations
 from rally_etl.planning.schema import read_planned
-from rally_etl.protection import integration_measures
-from rally_etl.protection.evidence import NAMES
-from scrapes import APTA, Import, changed, fingerprint, line, meeting, player, small, stats
+from scrapes import Import, fingerprint, line, meeting, player, small, stats
 
 TWIN = "Tennaqua SC 12"  # the same team as Tennaqua 12, under a name that no grammar brings together
-NOTHING = dict.fromkeys(NAMES, 0)
 
 
 def two_rows_of_one_team(loaded: Import) -> None:
@@ -71,60 +65,6 @@ def ids(importing: Import) -> tuple[int, int]:
     """The row that goes and the one that stays."""
     found = {row.team_name: row.id for row in importing.rows("select id, team_name from teams")}
     return found[TWIN], found["Tennaqua 12"]
-
-
-def merge(table: str, loser: int, winner: int) -> dict[str, Any]:
-    """What `rally-etl merge` asks for."""
-    return {
-        "kind": "merge", "table": table, "from": loser, "into": winner, "by": "Ann Example", "reason": "one team",
-    }  # fmt: skip
-
-
-def plan(importing: Import, operation: dict[str, Any]) -> str:
-    """Begin a run without a scrape and plan it."""
-    run_id = f"20251002T{next(importing.numbers):06}-test"
-    importing.write(
-        "insert into etl.runs (run_id, source, as_of, operation)"
-        " values (:run, :source, '2025-10-01', cast(:operation as jsonb))",
-        run=run_id,
-        source=operations.KINDS[operation["kind"]].told(operation),
-        operation=json.dumps(operation),
-    )
-    for league in operations.leagues_of(importing.engine, importing.settings, operation, operations.KINDS):
-        importing.write(
-            "insert into etl.run_leagues (run_id, league) values (:run, :league)", run=run_id, league=league
-        )
-    planning.make_plan(importing.engine, importing.settings, run_id)
-    return run_id
-
-
-def do(importing: Import, operation: dict[str, Any]) -> str:
-    """Plan and publish; live must equal the plan, and rows of users must be accounted for."""
-    run_id = plan(importing, operation)
-    assert NOTHING == measured(importing, run_id)
-    importing.publish(run_id)
-    return run_id
-
-
-def measured(importing: Import, run_id: str) -> dict[str, int]:
-    """Measures of the stage integration, without those texts that no test asks for."""
-    found = integration_measures(importing.engine, importing.settings, run_id)[APTA]
-    assert all(each["value"] == 0 or each["detail"] for each in found.values())
-    return {name: each["value"] for name, each in found.items()}
-
-
-def undo(run_id: str) -> dict[str, Any]:
-    """What `rally-etl undo` asks for."""
-    return {"kind": "undo", "run": run_id, "by": "Ann Example", "reason": "a mistake"}
-
-
-def refused(importing: Import, operation: dict[str, Any], telling: str) -> None:
-    """Planning is refused with these words and a hint."""
-    before = fingerprint(importing.engine)
-    with pytest.raises(UsageError, match=telling) as error:
-        plan(importing, operation)
-    assert "\nhint: " in str(error.value)
-    assert before == fingerprint(importing.engine)
 
 
 def test_everything_that_refers_to_a_team_is_re_pointed(twins):
@@ -347,15 +287,16 @@ def test_any_other_change_of_a_users_row_is_counted(twins, what):
 
 def test_undo_keeps_what_people_changed_since(twins):
     """A poll that was moved to another team stays there and is listed; everything else returns."""
-    merged = do(twins, merge("teams", *ids(twins)))
-    loser = twins.column("select from_id from etl.redirects where table_name = 'teams'")[0]
+    loser, winner = ids(twins)
+    merged = do(twins, merge("teams", loser, winner))
     other = twins.column("select id from teams where team_name = 'Winnetka 12'")[0]
     twins.write("update polls set team_id = :id where id = 1", id=other)
 
     run_id = do(twins, undo(merged))
 
     assert [other] == twins.column("select team_id from polls where id = 1")
-    assert {("polls", "changed since", "1: team_id"): 1} == twins.held(run_id)
+    told = f"1: team_id is {other}, the run had written {winner}"
+    assert {("polls", "changed since", told): 1} == twins.held(run_id)
     assert [loser] == twins.column("select team_id from captain_messages")
 
 
@@ -372,18 +313,3 @@ def test_undo_is_refused_when_a_later_run_changed_the_same_rows(twins):
     refused(
         twins, undo(merged), f"run {again} has changed .* after run {merged}; nothing was planned\nhint: undo {again}"
     )
-
-
-def test_undo_of_an_import(loaded):
-    """What it changed returns, its teams and players are switched off, its lines and standings go; twice is once."""
-    before = {table: loaded.rows(f"select * from {table} order by id") for table in ("match_scores", "series_stats")}
-    schedule = loaded.rows("select * from schedule order by id")
-    run_id = loaded.load(changed())
-    undone = do(loaded, undo(run_id))
-
-    assert before == {table: loaded.rows(f"select * from {table} order by id") for table in before}
-    assert schedule == loaded.rows("select * from schedule order by id")
-    assert [False] == loaded.column("select is_active from teams where team_name = 'Skokie 12'")
-    assert [False] == loaded.column("select is_active from players where first_name = 'new'")
-    assert {"clubs"} == {kind for kind, _, _ in loaded.held(undone)}
-    assert {} == loaded.changes(loaded.load(small()))

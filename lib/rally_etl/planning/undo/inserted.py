@@ -72,7 +72,8 @@ def plan_inserted(
             f"{part.rows} where {DUE} and p._op = 'insert' and {part.is_live} and {untouched}",
         )
         connection.execute(sa.text(f"analyze {quote(part.table.name)}"))
-    _find_staying(connection, parts, list(pointing), undone, later)
+    pointing = [each for each in pointing if each.has_rows]
+    _find_staying(connection, parts, pointing, undone, later)
     for name in ENTITIES:
         if name in parts:
             refuse_redirected(connection, parts[name], undone)

@@ -35,12 +35,14 @@ class Pointing:
     Attributes:
         source, target: the tables as they are live.
         planned: whether the undo's plan has a table for the source.
+        has_rows: whether there is anything in the source, live or planned, that could point.
     """
 
     reference: Reference
     source: Table
     target: Table
     planned: bool
+    has_rows: bool
 
     @property
     def going(self) -> str:
@@ -137,11 +139,14 @@ def find_pointing(
     found += list(_parts(connection, [name for name in targets if name not in IMPORTED]))
     sources = read_catalog(connection, tuple({each.table for each in found}))
     here = set(planned)
+    filled = {
+        name: name in here or connection.scalar(sa.text(f"select exists (select from {quote('public', name)})"))
+        for name in sources
+    }
     return [
-        Pointing(each, sources[each.table], targets[each.target], each.table in here)
+        Pointing(each, sources[each.table], targets[each.target], each.table in here, filled[each.table])
         for each in found
         if each.table in sources
-        and connection.scalar(sa.text(f"select exists (select from {quote('public', each.table)})"))
     ]
 
 
