@@ -42,7 +42,7 @@ class Order:
     """What an operator asked for; without *tables* every table is guarded, without *timeout_s* the params' limit holds.
 
     *old_ids*: what the command brought comes under the old ids, whatever is preserved. *dry_run*: the command runs, and
-    whatever it did, the database goes back.
+    whatever it did, the database goes back. *wait_s*: seconds to wait for a run that is going on.
     """
 
     command: tuple[str, ...]
@@ -50,6 +50,7 @@ class Order:
     timeout_s: float | None = None
     old_ids: bool = False
     dry_run: bool = False
+    wait_s: float = 0
     by: str
     reason: str
 
@@ -78,7 +79,7 @@ def guard(
         "kind": KIND, "command": masked(order.command), "tables": list(order.tables), "by": order.by,
         "reason": order.reason,
     }  # fmt: skip
-    with run_lock(engine, what=KIND) as lock:
+    with run_lock(engine, order.wait_s, KIND) as lock:
         tidy(engine, settings, tell)
         keys = operations.leagues_of(engine, settings, operation, KINDS)
         _check_tables(engine, order.tables)

@@ -76,6 +76,7 @@ def operate(
     dry_run: bool = False,
     tell: Tell = lambda label, text: None,
     as_of: date | None = None,
+    wait_s: float = 0,
 ) -> dict[str, Any]:
     """Run the whole sequence on an operation (merge, undo, normalise) in the place of a scrape.
 
@@ -85,6 +86,7 @@ def operate(
         operation: ``kind`` and what that needs; ``by`` and ``reason`` go to the ledger.
         leagues: keys of those it concerns; without any they are looked up.
         as_of: the day on which the data is judged; today if not given.
+        wait_s: seconds to wait for a run that is going on.
 
     Returns:
         the document of ``run --json``.
@@ -96,7 +98,7 @@ def operate(
     check_params(settings.params_dir)
     engine = connect(settings)
     init(engine)
-    with run_lock(engine, what=operation["kind"]) as lock:
+    with run_lock(engine, wait_s, operation["kind"]) as lock:
         tidy(engine, settings, tell)
         keys = list(leagues) or operations.leagues_of(engine, settings, operation, KINDS)
         operations.rehearse(engine, settings, operation, keys, KINDS)
@@ -171,6 +173,7 @@ def approve(
     reason: str,
     leagues: tuple[str, ...] = (),
     tell: Tell = lambda label, text: None,
+    wait_s: float = 0,
 ) -> dict[str, Any]:
     """Publish the held plans of a run, if live still is what they were made from.
 
@@ -185,7 +188,7 @@ def approve(
             f"run {run_id} was a dry run, which holds nothing for approval; nothing was published\n"
             "hint: run the scrape again without --dry-run, then approve that run"
         )
-    with run_lock(engine, what=f"approve {run_id}"):
+    with run_lock(engine, wait_s, f"approve {run_id}"):
         tidy(engine, settings, tell, keep=run_id)
         held = ledger.leagues_in_state(engine, run_id, "held")
         wanted = [league for league in held if not leagues or league in leagues]

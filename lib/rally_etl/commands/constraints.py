@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rally_etl.commands.repair import AsJson, AsOf, By, DryRun, Reason
+from rally_etl.commands.repair import AsJson, AsOf, By, DryRun, Reason, Wait
 from rally_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def constraints(
     by: By = None,
     reason: Reason = None,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong in the constraints of the database, or mend it.
@@ -75,7 +76,7 @@ def constraints(
     else:
         operation = {"kind": "constraints"} | signed("a repair", by, reason)
         with Terminal() as terminal:
-            document = runs.operate(settings, operation, dry_run=dry_run, tell=terminal.tell, as_of=day)
+            document = runs.operate(settings, operation, dry_run=dry_run, tell=terminal.tell, as_of=day, wait_s=wait)
         terminal.conclude(document)
         for told in changes_of(engine, document["run_id"]):
             typer.echo(printable(told), err=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rally_etl.commands.repair import AsJson, AsOf, By, Reason, signed
+from rally_etl.commands.repair import AsJson, AsOf, By, Reason, Wait, signed
 from rally_etl.errors import UsageError
 
 
@@ -35,6 +35,7 @@ def guard(
     by: By = None,
     reason: Reason = None,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run somebody else's importer under protection.
@@ -69,6 +70,7 @@ def guard(
         timeout_s=timeout,
         old_ids=old_ids,
         dry_run=dry_run,
+        wait_s=wait,
         **signed("a guard", by, reason),
     )
     with Terminal() as terminal:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rally_etl.commands.repair import Wait
 from rally_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def normalise(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Stop before publish: live tables stay as they are.")
     ] = False,
+    wait: Wait = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout.")] = False,
 ) -> None:
     """Bring live names of a league to its standard.
@@ -73,7 +75,7 @@ def normalise(
     league = _league(_leagues(settings), key)
     operation = {"kind": "normalise", "league": league.key, "by": by.strip(), "reason": reason.strip()}
     with Terminal() as terminal:
-        document = runs.operate(settings, operation, dry_run=dry_run, tell=terminal.tell)
+        document = runs.operate(settings, operation, dry_run=dry_run, tell=terminal.tell, wait_s=wait)
     terminal.conclude(document)
     if as_json:
         print_json(document)

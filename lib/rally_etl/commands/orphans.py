@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rally_etl.commands.repair import AsOf, By, DryRun, Reason
+from rally_etl.commands.repair import AsOf, By, DryRun, Reason, Wait
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -35,6 +35,7 @@ def orphans(
     by: By = None,
     reason: Reason = None,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Find or mend rows that lost what they point at.
@@ -94,7 +95,7 @@ def orphans(
             print_json(document | {"run": None})
         raise typer.Exit(0)
     operation = {"kind": "orphans"} | ({"league": key} if key else {})
-    run = _run(settings, operation, _leagues_of(repairs, key, engine, settings), dry_run, by, reason, as_of)
+    run = _run(settings, operation, _leagues_of(repairs, key, engine, settings), dry_run, by, reason, as_of, wait)
     if document["asked"]:
         _print_questions(engine, key)
     if as_json:
@@ -239,6 +240,7 @@ def _run(
     by: str | None,
     reason: str | None,
     as_of: str,
+    wait: float,
 ) -> dict[str, Any]:
     from datetime import date
 
@@ -253,7 +255,7 @@ def _run(
         raise UsageError(f"{as_of!r} is no date; nothing was planned\nhint: write it as 2025-10-01") from None
     asked = operation | signed("a repair", by, reason)
     with Terminal() as terminal:
-        document = runs.operate(settings, asked, leagues, dry_run=dry_run, tell=terminal.tell, as_of=day)
+        document = runs.operate(settings, asked, leagues, dry_run=dry_run, tell=terminal.tell, as_of=day, wait_s=wait)
     terminal.conclude(document)
     return document
 

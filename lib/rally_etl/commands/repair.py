@@ -17,6 +17,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Stop before publish: li
 AsOf = Annotated[
     str, typer.Option(help="The day the data is judged by, YYYY-MM-DD; today if not given.", metavar="DATE")
 ]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", metavar="SECONDS", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout, messages on stderr.")]
 
 
@@ -29,6 +30,7 @@ def merge(
     reason: Reason = None,
     dry_run: DryRun = False,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make two live rows that are one thing one.
@@ -45,7 +47,7 @@ def merge(
             f"{word!r} stands where INTO should; nothing was planned\nhint: rally-etl merge {table} {row} INTO {other}"
         )
     asked = {"kind": "merge", "table": table.lower(), "from": row, "into": other}
-    _operate(asked | signed("a merge", by, reason), dry_run, as_of, as_json)
+    _operate(asked | signed("a merge", by, reason), dry_run, as_of, wait, as_json)
 
 
 def undo(
@@ -58,6 +60,7 @@ def undo(
     reason: Reason = None,
     dry_run: DryRun = False,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take a published run back, or one league's part of an import.
@@ -72,7 +75,7 @@ def undo(
     back (why is said), 5 another run holds the lock.
     """
     asked = {"kind": "undo", "run": run_id} | ({"leagues": list(league)} if league else {})
-    _operate(asked | signed("an undo", by, reason), dry_run, as_of, as_json)
+    _operate(asked | signed("an undo", by, reason), dry_run, as_of, wait, as_json)
 
 
 def signed(what: str, by: str | None, reason: str | None) -> dict[str, str]:
@@ -94,7 +97,7 @@ def _user() -> str:
         return UNSAID
 
 
-def _operate(operation: dict[str, Any], dry_run: bool, as_of: str, as_json: bool) -> None:
+def _operate(operation: dict[str, Any], dry_run: bool, as_of: str, wait: float, as_json: bool) -> None:
     from datetime import date
 
     from rally_etl import runs
@@ -106,7 +109,9 @@ def _operate(operation: dict[str, Any], dry_run: bool, as_of: str, as_json: bool
     except ValueError:
         raise UsageError(f"{as_of!r} is no date; nothing was planned\nhint: write it as 2025-10-01") from None
     with Terminal() as terminal:
-        document = runs.operate(Settings.from_env(), operation, dry_run=dry_run, tell=terminal.tell, as_of=day)
+        document = runs.operate(
+            Settings.from_env(), operation, dry_run=dry_run, tell=terminal.tell, as_of=day, wait_s=wait
+        )
     terminal.conclude(document)
     if as_json:
         print_json(document)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rally_etl.commands.repair import Wait
 from rally_etl.errors import UsageError
 
 if TYPE_CHECKING:
     from rally_etl.runs import Order
     from rally_etl.settings import Settings
 
-Wait = Annotated[float, typer.Option(help="Seconds to wait for a run that is going on.", metavar="SECONDS", min=0)]
 PARAMS_KEYS = ("source", "leagues", "as_of", "dry_run")
 
 
@@ -87,6 +87,7 @@ def approve(
     by: Annotated[str, typer.Option(help="Who approves.", metavar="WHO")],
     reason: Annotated[str, typer.Option(help="Why it may be published.", metavar="TEXT")],
     league: Annotated[list[str] | None, typer.Option(help="Only this league; may be repeated.", metavar="KEY")] = None,
+    wait: Wait = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's JSON document on stdout.")] = False,
 ) -> None:
     """Publish what a run holds for approval.
@@ -112,7 +113,7 @@ def approve(
             asked.append(label)
             terminal.tell(label, text)
 
-        document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), tell)
+        document = runs.approve(settings, run_id, by.strip(), reason.strip(), tuple(league or ()), tell, wait)
     leagues = [key for key in document["leagues"] if key in asked]
     terminal.conclude(document)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rally_etl.commands.repair import AsOf, By, DryRun, Reason
+from rally_etl.commands.repair import AsOf, By, DryRun, Reason, Wait
 
 if TYPE_CHECKING:
     from rally_etl.protection.stored.create import Progress
@@ -161,6 +161,7 @@ def restore(
     by: By = None,
     reason: Reason = None,
     as_of: AsOf = "",
+    wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
     """Take tables back to a snapshot.
@@ -200,7 +201,9 @@ def restore(
     engine = connect(settings)
     with Terminal() as terminal:
         leagues = _leagues(engine, settings, found)
-        document = runs.operate(settings, operation, leagues, dry_run=dry_run, tell=terminal.tell, as_of=day)
+        document = runs.operate(
+            settings, operation, leagues, dry_run=dry_run, tell=terminal.tell, as_of=day, wait_s=wait
+        )
     terminal.conclude(document)
     compared, kept = [], []
     if all(each["published"] for each in document["leagues"].values()):
