@@ -233,7 +233,7 @@ def test_soft_reference_with_a_foreign_key_is_hard_once(live):
     ("text", "says"),
     [
         ("soft: []", "KeyError"),
-        ("{", "Error"),
+        ("{", "not valid YAML"),
         (PARAMS.read_text().replace("polls, column", "polls, col"), "unknown key col"),
     ],
 )

@@ -60,9 +60,10 @@ _IMPORTED_IDS = {
 _PLAYER_SEATS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
 _MATCH_TABLES = ("match_scores", *ARCHIVED)
 _COLUMNS = sa.text(
-    "select table_name, column_name from information_schema.columns where table_schema = 'public'"
-    " union select c.relname, a.attname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
-    " where c.relnamespace = to_regnamespace('public') and a.attnum > 0 and not a.attisdropped"
+    "select c.relname as table_name, a.attname as column_name"
+    " from pg_class as c join pg_attribute as a on a.attrelid = c.oid"
+    " where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p', 'v', 'm', 'f') and a.attnum > 0"
+    " and not a.attisdropped"
 )
 
 
