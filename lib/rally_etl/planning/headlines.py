@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
-from rally_etl.planning.schema import schemas
+from rally_etl.planning.schema import read_planned, schemas
 
 SHOWN = 5
 
@@ -91,9 +93,48 @@ def headlines(engine: sa.Engine, run_id: str, league: str) -> list[str]:
             return []
         path = {"path": f"{quote(plan)}, pg_temp"}
         connection.execute(sa.text("select set_config('search_path', :path, true)"), path)
-        told = [_told(words, names) for words, sql in _NAMED.items() if (names := _ask(connection, sql, league))]
+        told = _taken_back(connection, run_id, league)
+        told += [_told(words, names) for words, sql in _NAMED.items() if (names := _ask(connection, sql, league))]
         counts = ((words, _ask(connection, sql, league)[0]) for words, sql in _COUNTED.items())
         return told + [_counted(words, count) for words, count in counts if count]
+
+
+def _taken_back(connection: sa.Connection, run_id: str, league: str) -> list[str]:
+    """`12 rows are back as they were, 3 made by the run are removed, 2 are kept (1 changed since, 1 …)`, of an undo."""
+    sql = sa.text("select operation ->> 'run' from etl.runs where run_id = :run and operation ->> 'kind' = 'undo'")
+    undone = connection.scalar(sql, {"run": run_id})
+    if not undone:
+        return []
+    counts: Counter[str] = Counter()
+    then = read_planned(connection, undone)
+    for name, table in read_planned(connection, run_id).items():
+        made = "false"
+        if name in then:
+            images = quote(schemas(undone)[0], name)
+            made = f"exists (select from {images} as t where {table.same('t', 'p')} and t._op = 'insert')"
+        rows = connection.execute(
+            sa.text(
+                "select case when _op = 'delete' then 'removed' when _op = 'insert' then 'again'"
+                f" when {made} then 'off' else 'back' end as what, count(*) as row_count from {quote(name)} as p where {_DUE} group by 1"
+            ),
+            {"league": league},
+        )
+        counts.update({row.what: row.row_count for row in rows})
+    kept = connection.execute(
+        sa.text(
+            "select reason, sum(row_count) as row_count from etl.held_rows where run_id = :run and league = :league"
+            " group by 1 order by 2 desc, 1"
+        ),
+        {"run": run_id, "league": league},
+    ).all()
+    told = [_counted(("row is back as it was", "rows are back as they were"), counts["back"])]
+    told += [f"{counts['again']:,} come back under the ids that they had"] if counts["again"] else []
+    told += [f"{counts['removed']:,} that the run had made are removed"] if counts["removed"] else []
+    if kept:
+        why = ", ".join(f"{row.row_count:,} {row.reason}" for row in kept)
+        off = f", {counts['off']:,} of them switched off" if counts["off"] else ""
+        told.append(f"{sum(row.row_count for row in kept):,} kept ({why}{off})")
+    return [", ".join(told)]
 
 
 def _ask(connection: sa.Connection, sql: str, league: str) -> list:

@@ -64,6 +64,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         context = {
             "files": recorded.source_files(connection, run_id),
             "held": recorded.held_rows(connection, run_id),
+            "is_undo": (facts.get("operation") or {}).get("kind") == "undo",
             "questions": (asked := [_question(found) for found in recorded.reviews(connection, run_id)])[:QUESTIONS],
             "questions_sentence": _questions_sentence(asked),
             "fates": (fates := _fates(recorded.fates(connection, run_id))),
