@@ -109,6 +109,8 @@ def test_verification_sees_what_others_wrote(loaded):
     assert f"players: 1 published rows are not what the plan says ({player}: wins is 99, planned 1)" == players
     assert re.fullmatch(r"match_scores: 1 published rows are not what the plan says \(\d+ is gone\)", lines)
     assert [lines] == planning.verify(loaded.engine, run_id, [APTA], {("players", "wins")})
+    loaded.write("alter table player_history rename to away")
+    assert ["player_history: the table is gone", players, lines] == planning.verify(loaded.engine, run_id, [APTA])
 
 
 def candidate(importing: Import, run_id: str) -> dict[str, list]:

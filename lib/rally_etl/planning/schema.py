@@ -124,12 +124,17 @@ def index_table(connection: sa.Connection, run_id: str, table: Table) -> None:
     connection.execute(sa.text(f"analyze {quote(plan, table.name)}"))
 
 
+def planned_names(connection: sa.Connection, run_id: str) -> set[str]:
+    """Names of the tables that the plan of a run has tables for, whether live still has them or not."""
+    return set(connection.scalars(_PLANNED, {"plan": schemas(run_id)[0]}))
+
+
 def read_planned(connection: sa.Connection, run_id: str) -> dict[str, Table]:
     """Describe the live tables that the plan of a run has tables for: imported ones first, in their order.
 
     Those of users follow, parents before children. Empty when the plan is no longer kept.
     """
-    names = set(connection.scalars(_PLANNED, {"plan": schemas(run_id)[0]}))
+    names = planned_names(connection, run_id)
     users = _parents_first(connection, sorted(names - set(IMPORTED)))
     return read_catalog(connection, (*(name for name in IMPORTED if name in names), *users))
 

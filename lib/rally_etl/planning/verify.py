@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import Table, quote
-from rally_etl.planning.schema import read_planned, schemas
+from rally_etl.planning.schema import planned_names, read_planned, schemas
 
 SHOWN_ROWS = 3
 SHOWN_COLUMNS = 3
@@ -28,7 +28,10 @@ def verify(
     problems = []
     with engine.connect() as connection:
         keys = sorted(leagues)
-        for name, table in read_planned(connection, run_id).items():
+        catalog = read_planned(connection, run_id)
+        for name in sorted(planned_names(connection, run_id) - catalog.keys()):
+            problems.append(f"{name}: the table is gone")
+        for name, table in catalog.items():
             columns = [column for column in table.column_names if (name, column) not in apart_from]
             rows = connection.execute(sa.text(_differing(run_id, table, columns)), {"leagues": keys}).all()
             if rows:
