@@ -115,7 +115,8 @@ def _taken_back(connection: sa.Connection, run_id: str, league: str) -> list[str
         rows = connection.execute(
             sa.text(
                 "select case when _op = 'delete' then 'removed' when _op = 'insert' then 'again'"
-                f" when {made} then 'off' else 'back' end as what, count(*) as row_count from {quote(name)} as p where {_DUE} group by 1"
+                f" when {made} then 'off' else 'back' end as what, count(*) as row_count"
+                f" from {quote(name)} as p where {_DUE} group by 1"
             ),
             {"league": league},
         )
