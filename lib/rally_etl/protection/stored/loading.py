@@ -48,7 +48,8 @@ def load(connection: sa.Connection, folder: Path, stored: StoredTable, name: str
     source = files.Source(folder, stored)
     try:
         with connection.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy {loaded.sql} ({names(loaded.columns)}) from stdin", source, size=files.CHUNK)
+            listed = f"({names(loaded.columns)})" if loaded.columns else ""
+            cursor.copy_expert(f"copy {loaded.sql} {listed} from stdin", source, size=files.CHUNK)
     except (psycopg2.DataError, psycopg2.errors.QueryCanceled, psycopg2.InternalError) as error:
         raise source.fault or files.damage(stored.file, f"a row cannot be read ({clean_message(error)})") from None
     finally:
