@@ -66,3 +66,11 @@ def _execute(job: dict[str, Any]) -> dict[str, Any]:
             book.engine.dispose()  # a kernel ends with its stage
     Path(job["output"]).write_text(json.dumps(notebook), encoding="utf-8")
     return outcome
+
+
+def command() -> None:
+    """`rally-etl` with the arguments of this process, its stages within it: for tests of several programs at once."""
+    from rally_etl.cli import main
+
+    with stages_here(Settings.from_env()):
+        main()

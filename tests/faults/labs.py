@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -23,7 +24,14 @@ from scrapes import Import, Kinds, changed, line, player, small, write
 
 AS_OF = date(2025, 10, 1)
 SIGNED = {"by": "Ann Example", "reason": "a trial"}
-OTHER = "NSTF"
+OTHER = "CNSWPL"
+OTHER_NAMES = {
+    "APTA_CHICAGO": OTHER,
+    "Hinsdale PC II 7 SW": "Lakeside 7",
+    "Hinsdale PC I 7 SW": "Hillcrest 7",
+    "Series 7 SW": "Series 7",
+    "nndz-": "nndz-c",
+}
 STATE = "select state from etl.run_leagues where run_id = :run"
 
 
@@ -134,14 +142,10 @@ def next_week() -> Kinds:
 
 def of_other_league(kinds: Kinds) -> Kinds:
     """The same records as another league prints them, of other persons and matches."""
-    for records in kinds.values():
-        for record in records:
-            for name, value in record.items():
-                if name in ("League", "league_id"):
-                    record[name] = OTHER
-                elif isinstance(value, str) and value.startswith("nndz-"):
-                    record[name] = f"{value}-other"
-    return kinds
+    text = json.dumps(kinds)
+    for one, other in OTHER_NAMES.items():
+        text = text.replace(one, other)
+    return json.loads(text)
 
 
 @contextmanager
