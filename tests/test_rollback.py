@@ -21,7 +21,7 @@ from rally_etl.errors import PublishUnknown
 from rally_etl.incidents import read_incidents
 from rally_etl.operations import KINDS
 from rally_etl.outcomes import Outcome, no_go
-from rally_etl.protection import baseline_measures
+from rally_etl.protection import note_users, read_reference_params
 from scrapes import APTA, TEAMS, Import, Kinds, changed, fingerprint, small
 
 PLANNED_PLAYER = "tenniscores_player_id = 'nndz-Tennaqua121'"  # the plan changes its rating
@@ -103,7 +103,6 @@ class Live:
     @contextmanager
     def _without_notebooks(self, decision: str) -> Iterator[None]:
         def stages(engine: sa.Engine, settings: Any, run_id: str, *_: Any, **__: Any) -> list[Any]:
-            baseline_measures(engine, settings, run_id)
             planning.make_plan(engine, settings, run_id, kinds=KINDS)
             return []
 
@@ -136,6 +135,8 @@ def shared(
         importing.write(
             f"insert into polls (team_id, question) select id, 'Dinner?' from teams where {_named(OTHER_TEAM)}"
         )
+        with engine.begin() as connection:
+            note_users(connection, read_reference_params(settings.params_dir / "references.yaml"))
         yield importing
         engine.dispose()
 
