@@ -19,6 +19,7 @@ LEAGUE ?=
 PARAMS ?=
 DRY_RUN ?=
 TRIALS ?= 300
+KILLS ?= 30
 SEED ?= 1
 PORT ?= 8000
 LAB_PORT ?= 8888
@@ -40,8 +41,8 @@ test: $(VENV)/.dev  ## Run the tests and the notebooks
 test-all: $(VENV)/.dev  ## Run the slow tests too
 	@$(PYTEST) -m "not faults" $(NBVAL) $(LONGEST) tests
 
-test-faults: $(VENV)/.dev  ## Break a few hundred statements of runs, one after the other: TRIALS=300 SEED=1
-	@RALLY_FAULTS_TRIALS=$(TRIALS) RALLY_FAULTS_SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults
+test-faults: $(VENV)/.dev  ## Break a few hundred statements of runs, kill a few dozen: TRIALS=300 KILLS=30 SEED=1
+	@RALLY_FAULTS_TRIALS=$(TRIALS) RALLY_FAULTS_KILLS=$(KILLS) RALLY_FAULTS_SEED=$(SEED) $(BIN)/python -m pytest -m faults tests/faults
 
 lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 	@$(BIN)/jupyter lab $(LAB) --port $(LAB_PORT) notebooks

@@ -37,7 +37,7 @@ def lab(make_database: MakeDatabase, template_database: str, tmp_path_factory: p
     [
         ("outage", PUBLISHED, 1, "before"),
         ("answer lost", PUBLISHED, 1, "after"),
-        ("serialization", PUBLISHED, 1, "after"),
+        pytest.param("serialization", PUBLISHED, 1, "after", marks=pytest.mark.slow),
         ("disk full", "COPY end", 0, "before"),
         pytest.param("killed", PUBLISHED, 0, "after", marks=pytest.mark.slow),
         pytest.param("raised", "insert into \"public\".\"players\"", 0, "before", marks=pytest.mark.slow),

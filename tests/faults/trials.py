@@ -22,7 +22,7 @@ from rally_etl.database.engine import read_only
 from rally_etl.settings import Settings
 
 Act = Callable[[Settings], dict[str, Any]]
-ENDING_S = 10  # seconds until the sessions of a process that is gone are gone, too
+ENDING_S = 60  # seconds until the sessions of a process that is gone are gone, too
 STATES_OF_LIVE = ("published", "verified")
 UNFINISHED = ("planned", "audited", "approved")
 LEDGER = """
@@ -119,8 +119,8 @@ class Lab:
                 told = f"{type(error).__name__}: {str(error).splitlines()[0][:150]}"
         statement = self.proxy.messages[at - 1] if self.proxy.struck else "(never reached)"
         published = self.published()
-        problems = [*self._look(document, published), *self._go_on(published)]
-        return Trial(fault, statement, self._in_words(published), told, tuple(problems))
+        problems = [*self.look(document, published), *self.go_on(published)]
+        return Trial(fault, statement, self.in_words(published), told, tuple(problems))
 
     @contextmanager
     def command(self) -> Iterator[Settings]:
@@ -133,10 +133,14 @@ class Lab:
                 yield settings
         finally:
             self.proxy.close_sessions()
-            deadline = time.monotonic() + ENDING_S
-            while (left := self.world.sessions()) and time.monotonic() < deadline:
-                time.sleep(0.005)
-            assert [] == left
+            self.wait_for_silence()
+
+    def wait_for_silence(self) -> None:
+        """Wait until the server has noticed that everybody is gone."""
+        deadline = time.monotonic() + ENDING_S
+        while (left := self.world.sessions()) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert [] == left
 
     def published(self) -> tuple[str, ...] | None:
         """The leagues that are live as they are to become; () when every bit is as before; None when neither."""
@@ -145,12 +149,12 @@ class Lab:
         found = self.world.timeless()
         return next((leagues for leagues, state in self.states.items() if state == found), None)
 
-    def _in_words(self, published: tuple[str, ...] | None) -> str:
+    def in_words(self, published: tuple[str, ...] | None) -> str:
         if not published:
             return "between" if published is None else "before"
         return "after" if len(published) == max(map(len, self.states)) else f"after of {', '.join(published)}"
 
-    def _look(self, document: dict[str, Any], published: tuple[str, ...] | None) -> Iterator[str]:
+    def look(self, document: dict[str, Any], published: tuple[str, ...] | None) -> Iterator[str]:
         """What is wrong right after the fault, before anybody does anything."""
         if published is None:
             now, timeless = self.world.live(), self.world.timeless()
@@ -172,7 +176,7 @@ class Lab:
         with read_only(self.world.engine, "public") as connection:
             return {each.told for each in protection.find_orphans(connection, self.settings)}
 
-    def _go_on(self, published: tuple[str, ...] | None) -> Iterator[str]:
+    def go_on(self, published: tuple[str, ...] | None) -> Iterator[str]:
         """What is wrong with the next run."""
         if not published:
             self.world.reset_ids()
