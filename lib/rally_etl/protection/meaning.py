@@ -11,8 +11,14 @@ from rally_etl.database.catalog import quote
 from rally_etl.naming import Leagues, is_one_name
 from rally_etl.planning.merge import own_name
 from rally_etl.planning.operations import of_run
-from rally_etl.planning.schema import schemas
+from rally_etl.planning.schema import read_planned, schemas
 from rally_etl.protection.identity import is_same_thing
+
+NAMES = {
+    "leagues": ("league_id",), "teams": ("team_name",), "series": ("name",), "clubs": ("name",),
+    "players": ("first_name", "last_name"),
+}  # fmt: skip
+"""Columns that are the name of an imported row."""
 
 _DECIDED = ("roster", "alias", "name", "snapshot")
 """Strategies of identity that have found a live row under another name: by its players, or by what a person said. A
@@ -71,9 +77,30 @@ def read_meaning(
             decided = f"select table_name, id, evidence from {quote(plan, 'identified')} where strategy = any(:decided)"
             rows = connection.execute(sa.text(decided), {"decided": list(_DECIDED)})
             found.renamed = {(row.table_name, row.id): row.evidence for row in rows}
+        if (doing := of_run(connection, run_id)) and doing["kind"] == "undo":
+            found.renamed |= _named_back(connection, run_id, doing["run"])
         if _is_there(connection, quote(plan, "new_redirects")):
             sql += f" union all select table_name, from_id, into_id from {quote(plan, 'new_redirects')}"
     found.redirects = {(row.table_name, row.from_id): row.into_id for row in connection.execute(sa.text(sql))}
+    return found
+
+
+def _named_back(connection: sa.Connection, run_id: str, undone: str) -> dict[tuple[str, int], str]:
+    """What an undo calls again as it was called before the run that it takes back."""
+    found: dict[tuple[str, int], str] = {}
+    then, now = read_planned(connection, undone), read_planned(connection, run_id)
+    for table, columns in NAMES.items():
+        if table not in then or table not in now:
+            continue
+        name, before = (", ".join(f"{alias}.{quote(column)}" for column in columns) for alias in ("p", "w"))
+        rows = connection.scalars(
+            sa.text(
+                f"select p.id from {quote(schemas(run_id)[0], table)} as p"
+                f" join {quote(schemas(undone)[0], f'{table}_before')} as w using (id)"
+                f" where p._op <> 'delete' and row({name}) is not distinct from row({before})"
+            )
+        )
+        found |= {(table, row): f"its name before run {undone}" for row in rows}
     return found
 
 
