@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from rally_etl import __version__, states
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.engine import clean_message
+from rally_etl.database.retry import patiently
 from rally_etl.errors import UsageError
 from rally_etl.incidents import raise_unverified, read_incidents
 from rally_etl.planning.headlines import headlines
@@ -108,15 +109,16 @@ def write_outcome(
     has_failed: bool = False,
 ) -> None:
     """Write a league's decision and reasons; its state follows unless publishing has set it."""
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                "update etl.run_leagues set decision = :decision, reasons = cast(:reasons as jsonb)"
-                " where run_id = :run and league = :league"
-            ),
-            {"run": run_id, "league": league, "decision": decision, "reasons": json.dumps(found)},
-        )
-        states.settle(connection, run_id, league, decision, found, dry_run=dry_run, has_failed=has_failed)
+    for attempt in patiently("the ledger"):
+        with attempt, engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "update etl.run_leagues set decision = :decision, reasons = cast(:reasons as jsonb)"
+                    " where run_id = :run and league = :league"
+                ),
+                {"run": run_id, "league": league, "decision": decision, "reasons": json.dumps(found)},
+            )
+            states.settle(connection, run_id, league, decision, found, dry_run=dry_run, has_failed=has_failed)
 
 
 def close_run(engine: sa.Engine, run_id: str, exit_code: int | None, codes: dict[str, int]) -> None:
@@ -283,13 +285,17 @@ def _in_order(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 
 def _rows(engine: sa.Engine, sql: str, **binds: Any) -> list[sa.Row]:
-    with engine.connect() as connection:
-        return list(connection.execute(sa.text(sql), binds))
+    for attempt in patiently("the ledger"):
+        with attempt, engine.connect() as connection:
+            return list(connection.execute(sa.text(sql), binds))
+    raise AssertionError("an attempt returns or raises")
 
 
 def _write(engine: sa.Engine, sql: str, **binds: Any) -> None:
-    with engine.begin() as connection:
-        connection.execute(sa.text(sql), binds)
+    """Execute a statement that says the same when it is executed twice."""
+    for attempt in patiently("the ledger"):
+        with attempt, engine.begin() as connection:
+            connection.execute(sa.text(sql), binds)
 
 
 def start_run(

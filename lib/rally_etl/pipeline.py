@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl import recovery, scraps
-from rally_etl.database.retry import retrying, says_transient
+from rally_etl.database.retry import patiently, retrying, says_transient
 from rally_etl.errors import EvidenceMissing, StageFailed, UsageError
 from rally_etl.evidence import DECISIONS
 from rally_etl.reporting import executed
@@ -278,7 +278,7 @@ def _write_status(engine: sa.Engine, run_id: str, stage: str, status: str, error
 
 def _write(engine: sa.Engine, statement: sa.TextClause, binds: dict | list[dict]) -> None:
     """Write to the ledger; written twice it says the same, so a lost connection is no end."""
-    for attempt in retrying("the ledger"):
+    for attempt in patiently("the ledger"):
         with attempt, engine.begin() as connection:
             connection.execute(statement, binds)
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from rally_etl import ledger, states
 from rally_etl.database.engine import clean_message
 from rally_etl.database.locks import regain
+from rally_etl.database.retry import patiently
 from rally_etl.errors import LockLost, Stopped
 from rally_etl.incidents import raise_unverified
 from rally_etl.settings import Settings
@@ -87,7 +88,10 @@ def still_ours(engine: sa.Engine, run_id: str) -> None:
     Raises:
         LockLost: another program has the lock, or had it and has closed this run.
     """
-    if not regain(engine):
+    for attempt in patiently("the run lock"):
+        with attempt:
+            is_new = regain(engine)
+    if not is_new:
         return
     status = ledger.require_run(engine, run_id).status
     if status != "running":

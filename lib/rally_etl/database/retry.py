@@ -20,6 +20,7 @@ from rally_etl.database.engine import clean_message
 
 ATTEMPTS = 4
 TIMEOUT_S = 45.0  # seconds after which no further attempt begins
+PATIENT_ATTEMPTS, PATIENT_S = 30, 90.0  # where a server that restarts is waited for
 WAIT_S = 0.2  # before the second attempt; doubled before each one after it
 LONGEST_WAIT_S = 5.0
 JITTER_S = 1.0  # two programs that met once do not meet again at the same moment
@@ -138,6 +139,11 @@ def retrying(
         if failures:
             tell("again", f"{what}: {clean_message(failures[-1])}; attempt {attempt.num} of {attempts}")
         yield attempt
+
+
+def patiently(what: str, tell: Callable[[str, str], None] | None = None) -> Iterator[stamina.Attempt]:
+    """Attempts as `retrying` makes them, for as long as a server that restarts may take to be back."""
+    return retrying(what, tell, attempts=PATIENT_ATTEMPTS, timeout_s=PATIENT_S)
 
 
 def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
