@@ -20,6 +20,7 @@ from rally_etl import gate, planning
 from rally_etl.database.catalog import quote
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
+from rally_etl.planning import rehearsal
 from rally_etl.planning.rehearsal import Rehearsal, load_undo_params, rehearse_undo
 from rally_etl.planning.rehearsed import sentence, undo_measures
 from rally_etl.protection import check_params
@@ -273,6 +274,23 @@ def test_large_leaf_tables_are_sampled(live, tmp_path):
         found = rehearsed(sampled, run_id)
     assert LINES < found.differs, "a sample that does not come back is rehearsed whole"
     assert found.rows == found.planned
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_tables_that_grow_much_are_not_joined_in_loops(live, run_id, monkeypatch, grows):
+    """Statistics know nothing of the rows of a first load, nor does autovacuum; of a small plan they say the truth."""
+    monkeypatch.setattr(rehearsal, "FEW_ROWS", 0 if grows else 1000)
+    statements = []
+
+    @sa.event.listens_for(live.engine, "after_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    try:
+        assert rehearsed(live, run_id).is_good
+    finally:
+        sa.event.remove(live.engine, "after_cursor_execute", note)
+    assert grows == ("set local enable_nestloop = off" in statements)
 
 
 def test_never_is_said(live, run_id, tmp_path):

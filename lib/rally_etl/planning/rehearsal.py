@@ -21,13 +21,15 @@ from rally_etl.identity.aliases import PLAN_TABLES
 from rally_etl.measures import counted
 from rally_etl.params import read_model
 from rally_etl.planning import operations, schema
+from rally_etl.planning.as_before import DUE, rows_that_differ
 from rally_etl.planning.compare import keep_before_images
 from rally_etl.planning.publish import write_rows
 
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
-SHOWN_ROWS = 20  # per table
+GROWTH = 0.2  # share of new rows from which on the statistics of a table say nothing about it
+FEW_ROWS = 1_000  # whatever a few rows are joined with, and however
 _HASHES = 65536
 
 
@@ -156,6 +158,15 @@ class _NoUndo(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """One planned table: its rows that are due, and how many of them are new."""
+
+    table: Table
+    rows: int
+    inserts: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     """One run whose plan is written and taken back; nothing that it does is committed."""
 
@@ -173,7 +184,7 @@ class _Stage:
     def planned(self, leagues: Iterable[str]) -> int:
         """Rows that the plan has for these leagues."""
         with self.engine.connect() as connection:
-            return sum(count for _, count in self._parts(connection, list(leagues)))
+            return sum(part.rows for part in self._parts(connection, list(leagues)))
 
     def play(self, leagues: tuple[str, ...], attempts: int) -> Rehearsal:
         """Rehearse these leagues together; a sample in which something is wrong is rehearsed whole."""
@@ -202,14 +213,15 @@ class _Stage:
         with self.engine.connect() as connection:
             self._limit(connection)
             parts = self._parts(connection, keys)
-            found = Rehearsal(leagues=leagues, planned=sum(count for _, count in parts))
+            _settle_joins(connection, parts)
+            found = Rehearsal(leagues=leagues, planned=sum(part.rows for part in parts))
             if not found.planned:
                 return found
             references = find_references(
                 connection, read_reference_params(self.settings.params_dir / "references.yaml"), with_imported=True
             )
             found = replace(found, is_sample=is_sampled and self._sample(connection, parts, references))
-            tables = {table.name: table for table, count in parts if count}
+            tables = {part.table.name: part.table for part in parts if part.rows}
             try:
                 found = replace(found, rows=write_rows(connection, self.run_id, keys, analyses=False).rows)
             except (PlanIsStale, sa.exc.DBAPIError) as error:
@@ -218,7 +230,8 @@ class _Stage:
                 return replace(found, refused=_said(error), seconds=time.perf_counter() - started)
             try:
                 self._take_back(connection, tables, keys)
-                differs, named = self._compare(connection, tables, keys, references)
+                due = {"leagues": keys, "others": self.others}
+                differs, named = rows_that_differ(connection, tables, self.run_id, self.undo_id, due, references)
             except _NoUndo as error:
                 differs, named = found.rows, [str(error)]
         return replace(found, differs=differs, named=tuple(named), seconds=time.perf_counter() - started)
@@ -227,23 +240,23 @@ class _Stage:
         connection.execute(sa.text(f"set local lock_timeout = {self.params.lock_timeout_ms}"))
         connection.execute(sa.text(f"set local statement_timeout = {1000 * self.params.longest_s}"))
 
-    def _parts(self, connection: sa.Connection, leagues: list[str]) -> list[tuple[Table, int]]:
+    def _parts(self, connection: sa.Connection, leagues: list[str]) -> list[_Part]:
         """The tables of the plan in their order, with the rows that are due for these leagues."""
-        plan = schema.schemas(self.run_id)[0]
-        return [
-            (table, connection.scalar(sa.text(f"select count(*) from {quote(plan, name)} as p where {_DUE}"),
-                                      {"leagues": leagues, "others": self.others}))
-            for name, table in schema.read_planned(connection, self.run_id).items()
-        ]  # fmt: skip
+        plan, binds = schema.schemas(self.run_id)[0], {"leagues": leagues, "others": self.others}
+        parts = []
+        for name, table in schema.read_planned(connection, self.run_id).items():
+            counts = "count(*), count(*) filter (where p._op = 'insert')"
+            sql = f"select {counts} from {quote(plan, name)} as p where {DUE}"
+            parts.append(_Part(table, *connection.execute(sa.text(sql), binds).one()))
+        return parts
 
-    def _sample(
-        self, connection: sa.Connection, parts: Iterable[tuple[Table, int]], references: Iterable[Reference]
-    ) -> bool:
+    def _sample(self, connection: sa.Connection, parts: Iterable[_Part], references: Iterable[Reference]) -> bool:
         """Put in the place of large planned tables that nothing points at a part of their rows; whether any is."""
         plan, targets = schema.schemas(self.run_id)[0], {each.target for each in references}
         is_sample = False
-        for table, count in parts:
-            if count <= self.params.sampled_above_rows or table.name in targets or table.name not in IMPORTED:
+        for part in parts:
+            table = part.table
+            if part.rows <= self.params.sampled_above_rows or table.name in targets or table.name not in IMPORTED:
                 continue
             after, key = quote(plan, table.name), ", ".join(quote(name) for name in table.key)
             whole = f"{table.name}_whole"
@@ -251,7 +264,7 @@ class _Stage:
             connection.execute(sa.text(f"alter table {after} rename to {quote(whole)}"))
             connection.execute(
                 sa.text(f"create table {after} as select * from {quote(plan, whole)} where {draw} < :limit"),
-                {"run": self.run_id, "limit": math.ceil(_HASHES * self.params.sampled_above_rows / count)},
+                {"run": self.run_id, "limit": math.ceil(_HASHES * self.params.sampled_above_rows / part.rows)},
             )
             connection.execute(sa.text(f"alter table {after} add primary key ({key})"))
             connection.execute(sa.text(f"analyze {after}"))
@@ -285,33 +298,6 @@ class _Stage:
                 raise
             raise _NoUndo(f"the run could not be undone: {_said(error)}") from error
 
-    def _compare(
-        self,
-        connection: sa.Connection,
-        tables: Mapping[str, Table],
-        keys: list[str],
-        references: Iterable[Reference],
-    ) -> tuple[int, list[str]]:
-        """Rows that are not as before the plan, and the first of them in words."""
-        (plan, _), (undo, _) = schema.schemas(self.run_id), schema.schemas(self.undo_id)
-        binds = {"leagues": keys, "others": self.others, "shown": SHOWN_ROWS}
-        differs, named = 0, []
-        for table in tables.values():
-            links = [each for each in references if each.table == table.name and each.is_hard]
-            rows = connection.execute(sa.text(_differing(table, plan, links)), binds).all()
-            differs += rows[0].total if rows else 0
-            named += [f"{table.name} {row.row_key}: {', '.join(row.columns)}" for row in rows]
-        for name, table in schema.read_planned(connection, self.undo_id).items():
-            known = f"select from {quote(plan, name)} as p where {table.same('p', 'u')}" if name in tables else ""
-            beyond = f"not exists ({known})" if known else "true"
-            sql = f"select count(*) from {quote(undo, name)} as u where {beyond}"
-            if count := connection.scalar(sa.text(sql)):
-                differs += count
-                named.append(f"{name}: the undo would write {counted(count, 'row')} that the run does not")
-        return differs, named
-
-
-_DUE = "p._leagues && cast(:leagues as text[]) and not p._leagues && cast(:others as text[])"
 
 _AUDITED = sa.text(
     "update etl.run_leagues set state = 'audited', cause = 'rehearsal'"
@@ -326,60 +312,22 @@ _DEFERRED = sa.text(
 )
 
 
+def _settle_joins(connection: sa.Connection, parts: Iterable[_Part]) -> None:
+    """Keep the planner from nested loops where a table grows much.
+
+    The new rows are in no statistics, autovacuum may even say of their table that it is empty, and a loop over what is
+    thought to be one row is a loop over all of them.
+    """
+    rows = sa.text("select relname, reltuples from pg_class where relnamespace = to_regnamespace('public')")
+    known = dict(connection.execute(rows).all())
+    if any(part.inserts > max(FEW_ROWS, GROWTH * known[part.table.name]) for part in parts):
+        connection.execute(sa.text("set local enable_nestloop = off"))
+
+
 def _defer_again(connection: sa.Connection) -> None:
     """What the first half has checked at its end waits for the end of the second half again."""
     if names := [quote("public", name) for name in connection.scalars(_DEFERRED)]:
         connection.execute(sa.text(f"set constraints {', '.join(names)} deferred"))
-
-
-def _differing(table: Table, plan: str, links: list[Reference]) -> str:
-    """SQL: planned rows whose live row is not bit by bit the image before; a new row must be gone.
-
-    A column that pointed at nothing before, which a foreign key forbids by now, may keep what it was mended to.
-    """
-    key = ", ".join(f"p.{quote(name)}" for name in table.key)
-    is_live = f"l.{quote(table.key[0])} is not null"
-    columns = ", ".join(
-        f"case when {_record('l', [name])} *<> {_record('b', [name])} and {_stands(links, name)} then '{name}' end"
-        for name in table.column_names
-    )
-    is_other = f"{_record('l', table.column_names)} *<> {_record('b', table.column_names)}"
-    return f"""
-        select row_key, columns, count(*) over () as total
-        from (
-            select concat_ws(', ', {key}) as row_key,
-                   case when p._op = 'insert' then array['it would stay'] when not ({is_live}) then array['it is gone']
-                        else array_remove(array[{columns}], null) end as columns
-            from {quote(plan, table.name)} as p
-            left join {quote(plan, f"{table.name}_before")} as b on {table.same("b", "p")}
-            left join {quote("public", table.name)} as l on {table.same("l", "p")}
-            where {_DUE}
-              and case when p._op = 'insert' then {is_live}
-                       else not ({is_live}) or {is_other} end
-        ) as compared
-        where cardinality(columns) > 0
-        order by row_key
-        limit :shown
-        """
-
-
-def _stands(links: Iterable[Reference], column: str) -> str:
-    """SQL: whether the value of before points at something, or need not."""
-    value = f"b.{quote(column)}"
-    return (
-        " and ".join(
-            f"({value} is null or exists (select from {quote('public', each.target)} as x"
-            f" where x.{quote(each.target_column)} = {value}))"
-            for each in links
-            if each.column == column
-        )
-        or "true"
-    )
-
-
-def _record(alias: str, names: Iterable[str]) -> str:
-    """SQL of some columns as one value that is compared byte by byte."""
-    return f"cast(row({', '.join(f'{alias}.{quote(name)}' for name in names)}) as record)"
 
 
 def _is_of_the_server(error: Exception) -> bool:
