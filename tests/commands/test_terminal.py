@@ -81,20 +81,21 @@ def test_dry_run_says_what_would_be_published(capsys):
 
 def test_what_was_taken_back_is_told(capsys):
     """A league that was taken back is neither published nor waiting; open incidents are told with their command."""
+    number = 7
     document = {
         "run_id": RUN, "decision": "NO-GO", "dry_run": False, "report": "reports/x",
         "leagues": {
             "NSTF": league("NO-GO", reasons=[reason("error", "others saw 2 rows", "verify")]) | {"state": "undone"},
             "CITA": league("NO-GO", published=True) | {"state": "failed"},
         },
-        "incidents": [{"number": 7, "league": "NSTF", "what": "others saw 2 rows"}],
+        "incidents": [{"number": number, "league": "NSTF", "what": "others saw 2 rows"}],
     }  # fmt: skip
     Terminal().conclude(document)
     text = capsys.readouterr().err
 
     assert "NSTF          NO-GO, 1 change published and taken back, 2 records quarantined\n" in text
     assert "CITA          NO-GO, 1 change published and NOT as promised, 2 records quarantined\n" in text
-    assert "open incident 7 of NSTF: others saw 2 rows\n" in text
+    assert f"open incident {number} of NSTF: others saw 2 rows\n" in text
     assert ["rally-etl incidents tells what happened and what to do; resolve N says that it is over"] == re.findall(
         "^hint: (.*)$", text, re.M
     )

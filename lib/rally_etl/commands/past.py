@@ -72,9 +72,10 @@ def show(
     limit: Annotated[int, typer.Option(help="At most so many changes.", metavar="N", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Show one run: decision, reasons, plan, and every step that its leagues took.
+    """Show one run: decision, reasons, plan, steps.
 
-    With --table its planned changes follow row by row: operation, id, name, and what columns say before and after.
+    The steps are what became of each league, with time (UTC) and cause; the report's front page has them too. With
+    --table its planned changes follow row by row: operation, id, name, and what columns say before and after.
     """
     from rally_etl import ledger, planning
     from rally_etl.commands.terminal import Terminal, print_json, printable
