@@ -185,11 +185,13 @@ class Import:
         return run_id
 
     def publish(self, run_id: str) -> None:
-        """Publish each league of a run by itself, as a run does."""
+        """Publish each league of an import by itself and those of an operation together, as a run does."""
         audited(self.engine, run_id)
-        for league in self.column("select league from etl.run_leagues where run_id = :run order by league", run=run_id):
-            planning.publish(self.engine, run_id, [league])
-            assert [] == planning.verify(self.engine, run_id, [league])
+        keys = self.column("select league from etl.run_leagues where run_id = :run order by league", run=run_id)
+        operation = self.column("select operation from etl.runs where run_id = :run", run=run_id)[0]
+        for leagues in [keys] if operation else [[key] for key in keys]:
+            planning.publish(self.engine, run_id, leagues)
+            assert [] == planning.verify(self.engine, run_id, leagues)
 
     def forget(self, run_id: str) -> None:
         """Drop the plan and the candidate of a run, as the runs after it do."""

@@ -17,7 +17,7 @@ from rally_etl import planning
 from rally_etl.database.engine import connect
 from rally_etl.errors import PlanIsStale, UsageError
 from rally_etl.planning.schema import schemas
-from scrapes import APTA, Import, changed, fingerprint, line, small
+from scrapes import APTA, Import, changed, fingerprint, line, player, small, stats, write
 
 SKOKIE = "(select id from teams where team_name = 'Skokie 12')"
 NEW = "(select id from players where tenniscores_player_id = 'nndz-new')"
@@ -435,6 +435,38 @@ def test_rows_leave_before_what_they_leave_is_deleted(users):
 
     assert before["users"] == fingerprint(users.engine)["users"]
     assert [] == users.rows("select 1 from teams where team_name in ('Skokie 12', 'Winnetka A 12')")
+
+
+def test_one_league_of_an_import(users):
+    """The other league's rows stay, with the club that both need; that goes with the last of them."""
+    before = fingerprint(users.engine)
+    folder = write(users.settings.root / "two", changed())
+    west = {
+        "players": [player("west", "Skokie S2B", Series="S2B", League="NSTF", Club="Skokie")],
+        "series_stats": [stats("Skokie S2B", series="S2B", league_id="NSTF")],
+    }
+    run_id = users.load(write(folder, west, "NSTF"))
+    after = fingerprint(users.engine)
+    undone = do(users, undo(run_id) | {"leagues": [APTA]})
+
+    assert [(APTA, False), ("NSTF", True)] == sorted(
+        (row.league, row.state != "undone")
+        for row in users.rows("select league, state from etl.run_leagues where run_id = :run", run=run_id)
+    )
+    assert ["Skokie S2B"] == users.column("select team_name from teams where team_name like 'Skokie%'")
+    assert [1] == users.column("select count(*) from clubs where name = 'Skokie'")
+    assert before["match_scores"] == fingerprint(users.engine)["match_scores"]
+    assert [APTA] == users.column("select league from etl.run_leagues where run_id = :run", run=undone)
+    last = do(users, undo(run_id))
+    assert before == fingerprint(users.engine)
+    refused(
+        users, undo(undone), f"of run {undone} would point at .*, which run {last} has removed;.*\nhint: undo {last}"
+    )
+    do(users, undo(last))
+    do(users, undo(undone))
+    assert after == fingerprint(users.engine)
+    do(users, undo(run_id))
+    assert before == fingerprint(users.engine)
 
 
 WRONG = {

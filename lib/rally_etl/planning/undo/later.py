@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import Table, quote
 from rally_etl.errors import UsageError
 from rally_etl.planning.schema import read_planned, schemas
-from rally_etl.planning.undo.undone import Undone, row_key
+from rally_etl.planning.undo.undone import DUE, Undone, row_key
 
 SHOWN_ROWS = 5
 
@@ -109,3 +110,30 @@ def refuse_redirected(connection: sa.Connection, part: Undone, undone: str) -> N
             f"run {row.run_id} has merged {part.table.name} {row.from_id} into {row.into_id}, one of which run {undone}"
             f" made; nothing was planned\nhint: undo {row.run_id} first"
         )
+
+
+def refuse_gone(connection: sa.Connection, part: Undone, undone: str, later: Iterable[Later]) -> None:
+    """What a row would point at again may be what a later undo has removed: that one is taken back first.
+
+    Raises:
+        UsageError: names the run and both rows.
+    """
+    for each, other in itertools.product(part.keys, later):
+        if each.target not in other.planned:
+            continue
+        column, target = f"b.{quote(each.column)}", quote(schemas(other.run_id)[0], each.target)
+        row = connection.execute(
+            sa.text(
+                f"select {row_key(part.table, 'p')} as row_key, {column} as value {part.rows} join {target} as o"
+                f" on o.{quote(each.target_column)} = {column} and o._op = 'delete' where {DUE}"
+                f" and p._op <> 'insert' and p.{quote(each.column)} is not distinct from"
+                f" case when p._op = 'delete' then {column} else l.{quote(each.column)} end"
+                f" and not ({part.stands(each.column)}) order by 1 limit 1"
+            ),
+            part.binds,
+        ).first()
+        if row:
+            raise UsageError(
+                f"{part.table.name} {row.row_key} of run {undone} would point at {each.target} {row.value}, which run"
+                f" {other.run_id} has removed; nothing was planned\nhint: undo {other.run_id} first"
+            )

@@ -14,7 +14,7 @@ from rally_etl.errors import UsageError
 from rally_etl.planning import folding
 from rally_etl.planning.schema import add_tables, read_planned, schemas
 from rally_etl.planning.undo import inserted, returned, scope
-from rally_etl.planning.undo.later import Later, read_later, refuse_overtaken
+from rally_etl.planning.undo.later import Later, read_later, refuse_gone, refuse_overtaken
 from rally_etl.planning.undo.pointing import find_pointing, keep_pointing
 from rally_etl.planning.undo.undone import Undone
 
@@ -91,6 +91,7 @@ def plan_undo(
         _list(held, name, "changed since", returned.note_changed(connection, part))
         refuse_overtaken(connection, part, undone, later)
     for name, part in parts.items():
+        refuse_gone(connection, part, undone, later)
         _list(held, name, "what it points at is gone", returned.plan_deleted(connection, part))
     for name, part in parts.items():
         _list(held, name, "it pointed at nothing", returned.plan_returns(connection, part))
