@@ -175,7 +175,10 @@ def test_run_that_died_is_resumed_until_it_ends(project, monkeypatch):
     with run_lock(project.engine):
         leftovers.tidy(project.engine, project.settings, project.tell)
     assert {APTA: "published", NSTF: "failed"} == project.states(run_id)
-    assert any(f"{APTA} of it is published, the rest is not" in line for line in project.told)
+    assert any(
+        f"{run_id} had died after its last notebook" in line and f"{APTA} of it is published, the rest is not" in line
+        for line in project.told
+    )
     live = fingerprint(project.engine)
 
     document = resuming.resume(project.settings, run_id, tell=project.tell)

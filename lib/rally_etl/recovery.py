@@ -20,6 +20,7 @@ from rally_etl.settings import Settings
 
 WORK_DIR = ".work"  # of a run's folder: notebooks that are not finished
 REPORTED_AT_ONCE = 5
+LAST_STAGE = "gate"
 STOPPED = "the process, the machine or the database was stopped"
 
 Tell = Callable[[str, str], None]
@@ -138,12 +139,13 @@ def _where(connection: sa.Connection, run_id: str) -> tuple[str, str | None]:
     last = rows[-1]
     if last.status == "running":
         return f"in stage {last.stage}, which began at {last.at} UTC", last.stage
-    return f"after stage {last.stage}, which ended at {last.at} UTC", None
+    after = "its last notebook" if last.stage == LAST_STAGE else f"stage {last.stage}"
+    return f"after {after}, which ended at {last.at} UTC", None
 
 
 def _unreported(engine: sa.Engine) -> list[str]:
-    """Runs that failed and whose report nobody has written: what closed them could not, or was killed as well."""
-    sql = "select run_id from etl.runs where status = 'failed' and report is null order by started_at desc limit :n"
+    """Runs whose report nobody has written: what closed them could not, or was killed as well."""
+    sql = "select run_id from etl.runs where status <> 'running' and report is null order by started_at desc limit :n"
     with engine.connect() as connection:
         return list(connection.scalars(sa.text(sql), {"n": REPORTED_AT_ONCE}))
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+import stamina
 
 from rally_etl.database.engine import connect, read_only
 from rally_etl.errors import RallyEtlError
+from rally_etl.settings import Settings
 
 LIMITS = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "TimeZone")
 
@@ -75,3 +81,75 @@ def test_reader_is_stopped_in_time(engine):
     """A query that runs longer than its limit is cancelled."""
     with pytest.raises(sa.exc.OperationalError, match="timeout"), read_only(engine, timeout_s=0.05) as connection:
         connection.execute(sa.text("select pg_sleep(5)"))
+
+
+class StartingServer:
+    """Answers the first clients that it takes no connection yet, then hands on to a real server."""
+
+    def __init__(self, reach: Callable[[], socket.socket], refusals: int, text: str):
+        self.reach, self.refusals, self.text, self.asked = reach, refusals, text, 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listening.accept()
+                self._refuse(client) if self.asked < self.refusals else self._hand_on(client)
+                self.asked += 1
+
+    def _refuse(self, client: socket.socket) -> None:
+        fields = b"SFATAL\0VFATAL\0C57P03\0M" + self.text.encode() + b"\0\0"
+        request = client.recv(1024)
+        while request[4:8] in (b"\x04\xd2\x16\x2f", b"\x04\xd2\x16\x30"):  # asks for encryption
+            client.sendall(b"N")
+            request = client.recv(1024)
+        client.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        client.close()
+
+    def _hand_on(self, client: socket.socket) -> None:
+        server = self.reach()
+        for source, target in ((client, server), (server, client)):
+            threading.Thread(target=_copy, args=(source, target), daemon=True).start()
+
+
+def _reach(url: sa.URL) -> socket.socket:
+    """A connection to the server of the tests, over its unix socket where it has one."""
+    if url.host:
+        return socket.create_connection((url.host, url.port or 5432))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}")
+    return server
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    "text, refusals, asked",
+    [("the database system is starting up", 2, 3), ("password authentication failed", 1, 1)],
+)
+def test_server_that_is_starting_is_waited_for(settings, text, refusals, asked, capsys):
+    """It says that it is not ready: tried again; a login that is refused is an answer, and tried once."""
+    url = sa.make_url(settings.database_url)
+    server = StartingServer(lambda: _reach(url), refusals, text)
+    starting = url.set(host="127.0.0.1", port=server.port, query={"sslmode": "disable"})
+    behind = Settings(root=settings.root, database_url=starting.render_as_string(hide_password=False))
+    stamina.set_testing(True, attempts=100, cap=True)
+    try:
+        if asked > refusals:
+            connect(behind).dispose()
+            assert "again: connecting: " in capsys.readouterr().err
+        else:
+            with pytest.raises(RallyEtlError, match=text):
+                connect(behind)
+    finally:
+        stamina.set_testing(False)
+        server.listening.close()
+
+    assert asked == server.asked
