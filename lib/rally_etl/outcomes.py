@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl import ledger, planning
+from rally_etl.errors import RallyEtlError
 from rally_etl.settings import Settings
 
 EXIT_CODES = {"GO": 0, "HOLD": 4, "NO-GO": 3}
@@ -50,7 +51,12 @@ def decide(engine: sa.Engine, run_id: str, outcomes: Mapping[str, Outcome], dry_
 def finish(
     engine: sa.Engine, settings: Settings, run_id: str, outcomes: Mapping[str, Outcome], dry_run: bool
 ) -> dict[str, Any]:
-    """Write the outcome to the ledger and the report; answer the run's document."""
+    """Write the outcome to the ledger and the report; answer the run's document.
+
+    Raises:
+        RallyEtlError: the report cannot be written; what has happened stands in the ledger, and the next start writes
+            the report.
+    """
     from rally_etl.reporting import write_report
 
     for league, outcome in outcomes.items():
@@ -69,5 +75,15 @@ def finish(
         with engine.begin() as connection:
             connection.execute(sa.text(f'drop schema if exists "{planning.schemas(run_id)[1]}" cascade'))
     document = ledger.run_document(engine, settings, run_id)
-    write_report(engine, settings, run_id, document)
+    try:
+        write_report(engine, settings, run_id, document)
+    except OSError as error:
+        with engine.begin() as connection:
+            connection.execute(sa.text("update etl.runs set report = null where run_id = :run"), {"run": run_id})
+        told = "; ".join(f"{league} {outcome.told(dry_run)}" for league, outcome in outcomes.items())
+        raise RallyEtlError(
+            f"the report of run {run_id} cannot be written ({error.strerror or error}); what it decided stands: {told}"
+            f"\nhint: free space or check permissions; `rally-etl show {run_id}` tells the same, and the next start"
+            " writes the report"
+        ) from error
     return document

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from rally_etl import recovery, scraps
 from rally_etl.database.retry import patiently, retrying, says_transient
-from rally_etl.errors import EvidenceMissing, StageFailed, UsageError
+from rally_etl.errors import EvidenceMissing, RallyEtlError, StageFailed, UsageError
 from rally_etl.evidence import DECISIONS
 from rally_etl.reporting import executed
 from rally_etl.settings import Settings
@@ -77,15 +77,14 @@ def run_stages(
     Raises:
         UsageError: a notebook is missing, or does not declare exactly the parameters that a run passes.
         LockLost: another run has begun meanwhile.
+        RallyEtlError: the run's folder cannot be written.
     """
     tell = on_event or (lambda event: None)
     refusal = next((said for result in sealed if refuse and (said := refuse(result.stage))), None)
     for stage in stages:
         check_parameters(settings.notebooks_dir / f"{notebook_name(stage, stages)}.ipynb")
     folder = settings.reports_dir / run_id
-    shutil.rmtree(folder / recovery.WORK_DIR, ignore_errors=True)
-    (folder / recovery.WORK_DIR).mkdir(parents=True)
-    (folder / LOGS_DIR).mkdir(exist_ok=True)
+    _make_folders(folder)
     _write_pending(engine, run_id, stages, first=len(sealed) + 1)
     scrub = executed.Scrub.of(settings, engine.url)
     work = _Work(engine, settings, run_id, stages, scrub, folder)
@@ -210,6 +209,9 @@ def _run_one(
             scrub.notebook(Path(job["output"]), notebook, outcome)
         except (StageFailed, ValueError) as problem:
             status, error, notebook = "failed", error or str(problem), None
+        except OSError as problem:  # a full disk
+            said = f"the executed notebook cannot be written ({problem.strerror or problem})"
+            status, error, notebook = "failed", error or said, None
     if status == "completed":
         try:
             scraps.read(notebook or job["output"], stage=stage, run_id=run_id)
@@ -217,6 +219,19 @@ def _run_one(
             status, error = "failed", str(missing)
     error = scrub.text(error) if error else None
     return StageResult(stage=stage, ordinal=ordinal, status=status, seconds=seconds, error=error, notebook=notebook)
+
+
+def _make_folders(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder / recovery.WORK_DIR, ignore_errors=True)
+        (folder / recovery.WORK_DIR).mkdir(parents=True)
+        (folder / LOGS_DIR).mkdir(exist_ok=True)
+    except OSError as error:
+        raise RallyEtlError(
+            f"the folder {folder.parent.name}/{folder.name} cannot be written ({error.strerror or error}), where the"
+            " run's notebooks and report belong; nothing was read and nothing was written to live tables"
+            "\nhint: free space or check permissions, then run again"
+        ) from error
 
 
 def _job(settings: Settings, folder: Path, name: str, run_id: str) -> dict:

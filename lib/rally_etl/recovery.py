@@ -83,6 +83,12 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
         raise
 
 
+def note_broken(engine: sa.Engine, run_id: str, stage: str, status: str) -> None:
+    """Enter the leagues of a run one of whose notebooks did not end as failed: it ends with NO-GO, and can be resumed."""
+    with engine.begin() as connection:
+        states.fail_unfinished(connection, run_id, f"stage {stage} {status.replace('_', ' ')}")
+
+
 def still_ours(engine: sa.Engine, run_id: str) -> None:
     """See that the run still holds the run lock; where its session has ended and nobody else came, it takes it again.
 

@@ -64,7 +64,10 @@ def _execute(job: dict[str, Any]) -> dict[str, Any]:
                 names |= job["parameters"]
         if book := names.get("book"):
             book.engine.dispose()  # a kernel ends with its stage
-    Path(job["output"]).write_text(json.dumps(notebook), encoding="utf-8")
+    try:
+        Path(job["output"]).write_text(json.dumps(notebook), encoding="utf-8")
+    except OSError as failure:  # a worker says so, too
+        return {"status": "failed", "error": f"OSError: {failure}", "error_class": "OSError"}
     return outcome
 
 
