@@ -536,3 +536,41 @@ def test_run_that_died_in_a_stage_makes_it_again(project, stage):
         assert found["plan"] == again["leagues"][league]["plan"]
         assert found["decision"] == again["leagues"][league]["decision"]
     assert stage == again["resumed"][0]["from"]
+
+
+@pytest.mark.slow
+def test_run_whose_kernel_died_is_resumed(project):
+    """It has ended with NO-GO and exit code 3; resumed it makes the notebook again and forgets that reason."""
+
+    def kill_kernels(label: str, text: str) -> None:
+        if (label, text) == ("validation", "…"):
+            thread = threading.Thread(target=lambda: (time.sleep(1), _kill_kernels(project)))
+            thread.start()
+
+    order = project.order(2)
+    died = runs.run(project.settings, runs.Order(source=order.source, as_of=order.as_of, dry_run=True), kill_kernels)
+    run_id = died["run_id"]
+    assert (3, {"failed"}) == (died["exit_code"], set(project.states(run_id).values()))
+    assert "run_is_complete" == died["leagues"][NSTF]["reasons"][0]["rule"]
+
+    again = resuming.resume(project.settings, run_id)
+
+    assert (0, "GO") == (again["exit_code"], again["decision"])
+    assert "validation" == again["resumed"][0]["from"]
+    rules = [reason["rule"] for found in again["leagues"].values() for reason in found["reasons"]]
+    assert "run_is_complete" not in rules
+
+
+def _kill_kernels(project: Project) -> None:
+    """Kill every kernel that this process's workers have started, as soon as the notebook is at work."""
+    assert _until(lambda: bool(project.rows("select from pg_stat_activity where application_name ~ 'validation'")))
+    workers = [child for child in _descendants(os.getpid()) if "stage_worker" in _words_of(child)]
+    for kernel in [child for worker in workers for child in _descendants(worker)]:
+        os.kill(kernel, signal.SIGKILL)
+
+
+def _words_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

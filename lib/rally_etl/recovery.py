@@ -84,7 +84,7 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
 
 
 def note_broken(engine: sa.Engine, run_id: str, stage: str, status: str) -> None:
-    """Enter the leagues of a run one of whose notebooks did not end as failed: it ends with NO-GO, and can be resumed."""
+    """Enter the leagues of a run as failed whose notebook did not end: it ends with NO-GO, and can be resumed."""
     with engine.begin() as connection:
         states.fail_unfinished(connection, run_id, f"stage {stage} {status.replace('_', ' ')}")
 

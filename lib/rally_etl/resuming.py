@@ -33,7 +33,7 @@ def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lamb
     """Take up a run that died: sealed stages stay, the others run, leagues that are not live yet are published.
 
     It keeps its id, its source and its day. A league that it had published and not verified is read again. Of a run
-    that has ended only that is done.
+    that has ended only that is done, unless one of its notebooks did not end.
 
     Returns:
         the document of ``run --json``.
@@ -49,7 +49,7 @@ def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lamb
     with run_lock(engine, wait_s, what=f"run {run_id}"):
         tidy(engine, settings, tell, keep=run_id)
         run = ledger.require_run(engine, run_id)
-        if run.status == "completed":
+        if run.status == "completed" and not _is_broken(engine, run_id):
             return _only_look(engine, settings, run, tell)
         sealed = _sealed(engine, settings, run_id)
         _check(engine, settings, run, sealed)
@@ -58,6 +58,13 @@ def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lamb
         kept = f"; {', '.join(result.stage for result in sealed)} stay as sealed" if sealed else ""
         tell("run", f"{run_id}  {run.source}  goes on with {first}{kept}")
         return go_through(engine, settings, run_id, run.dry_run, tell, sealed=sealed, publishing=_publish)
+
+
+def _is_broken(engine: sa.Engine, run_id: str) -> bool:
+    """Whether a notebook of a run that has ended did not."""
+    sql = "select exists (select from etl.stages where run_id = :run and status in ('failed', 'timed_out', 'died'))"
+    with engine.connect() as connection:
+        return bool(connection.scalar(sa.text(sql), {"run": run_id}))
 
 
 def _only_look(engine: sa.Engine, settings: Settings, run: sa.Row, tell: Tell) -> dict[str, Any]:
@@ -163,6 +170,14 @@ def _begin(engine: sa.Engine, run: sa.Row, sealed: list[StageResult]) -> None:
         failed = states.in_states(connection, run.run_id, ["failed"])
         told = f"the run was resumed with {f'stage {first}' if first else 'the publish'}"
         states.move(connection, run.run_id, failed, "planned", told)
+        if first is not None:
+            connection.execute(
+                sa.text(
+                    "update etl.run_leagues set decision = null, reasons = '[]'"
+                    " where run_id = :run and league = any(:leagues)"
+                ),
+                {"run": run.run_id, "leagues": failed},
+            )
         candidate = schema.schemas(run.run_id)[1]
         is_there = connection.scalar(sa.text("select to_regnamespace(:name) is not null"), {"name": candidate})
         if len(sealed) > STAGES.index("import") and not is_there:

@@ -144,6 +144,8 @@ def go_through(
             else _decided(engine, settings, run_id, results)
         )
         recovery.still_ours(engine, run_id)
+        if broken := next((result for result in results if result.status not in ("completed", "skipped")), None):
+            recovery.note_broken(engine, run_id, broken.stage, broken.status)
         groups = transactions(engine, run_id, outcomes)
         decide(engine, run_id, outcomes, dry_run)
         for together in groups:

@@ -30,7 +30,7 @@ STATE_WORDS = {
     "held": "waits for approval, nothing was written",
     "refused": "not published, live rows are as before", "approved": "approved, not yet published",
     "planned": "planned, not published", "audited": "audited, not published",
-    "failed": "publishing failed, nothing was written", "undone": "published and taken back: live rows are as before",
+    "failed": "the run failed, nothing was written", "undone": "published and taken back: live rows are as before",
 }  # fmt: skip
 DECISIONS = ("GO", "HOLD", "NO-GO")  # the mildest first
 CLASSES = ("fault", "duplicate", "junk")  # the most serious first
