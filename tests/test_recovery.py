@@ -235,7 +235,8 @@ def test_signal_ends_a_run_with_everything_it_started(project, number, code):
         code = 1
     else:
         name = "Ctrl-C" if number == signal.SIGINT else number.name
-        assert errors.endswith(f"error: stopped by {name}\n")
+        hint = f"`rally-etl run --resume {project.latest().run_id}` goes on"
+        assert errors.endswith(f"error: stopped by {name}\nhint: {hint}\n")
     latest = project.latest()
     assert ("failed", code) == (latest.status, latest.exit_code)
     assert latest.error.startswith("it ended in stage import, which began at ")

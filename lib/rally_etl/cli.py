@@ -116,7 +116,7 @@ def main() -> NoReturn:
         sys.stdout = None
         code = 1
     except Stopped as stopped:
-        code = _complain(str(stopped), stopped.exit_code)
+        code = _complain(f"{stopped}{stopped.hint}", stopped.exit_code)
     except Exception as error:
         code = _unexpected(error)
     raise SystemExit(code)

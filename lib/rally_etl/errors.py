@@ -53,3 +53,4 @@ class Stopped(BaseException):
     def __init__(self, signal: int, name: str):
         super().__init__(f"stopped by {name}")
         self.exit_code = 128 + signal
+        self.hint = ""  # what to do about the run that was stopped

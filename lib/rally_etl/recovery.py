@@ -74,6 +74,8 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
     try:
         yield
     except BaseException as error:
+        if isinstance(error, Stopped):
+            error.hint = f"\nhint: `rally-etl run --resume {run_id}` goes on"
         with contextlib.suppress(sa.exc.DBAPIError, LockLost):
             still_ours(engine, run_id)
             with engine.begin() as connection:

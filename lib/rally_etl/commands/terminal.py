@@ -12,6 +12,7 @@ LABEL_WIDTH = 14
 SHOWN_REASONS = 8
 SHOWN_CHANGES = 8
 STAGE_COUNT = 6
+BROKEN = ("failed", "timed_out", "died")  # of a stage: the run can be resumed
 
 
 class Terminal:
@@ -115,6 +116,8 @@ def _hints(document: dict[str, Any]) -> list[str]:
         if found["decision"] and not found["published"] and found.get("state") != "undone":
             waiting[found["decision"]].append(league)
     hints = []
+    if broken := next((each["stage"] for each in document.get("stages", ()) if each["status"] in BROKEN), None):
+        hints.append(f"rally-etl run --resume {document['run_id']} makes {broken} again and goes on")
     if waiting["GO"] and document["dry_run"]:
         hints.append(
             f"a dry run publishes nothing; without --dry-run the same command publishes {', '.join(waiting['GO'])}"

@@ -22,7 +22,6 @@ from rally_etl.errors import LockLost, RunLocked
 RUN_LOCK = 0x52414C4C_0002  # advisory lock; its scope is one database of a server
 WRITE_LOCK = 0x52414C4C_0003  # shared by every transaction in which the holder of the run lock writes live tables
 SLICE_S = 5.0  # a waiting program hears Ctrl-C and SIGTERM between two slices
-NAME_BYTES = 63  # PostgreSQL cuts an application's name here
 
 _HOLDERS = """
     select l.pid, a.application_name, a.backend_start,
