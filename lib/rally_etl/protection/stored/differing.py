@@ -118,11 +118,22 @@ def _keep(connection: sa.Connection, differing: Differing, condition: str, why: 
 
 
 def write(connection: sa.Connection, differing: Differing, leagues: Sequence[str]) -> None:
-    """Write what differs into the plan's table."""
+    """Write what differs into the plan's table.
+
+    An imported row is of its own league, as ``pg_temp.restored_leagues`` (id, key) has them; what is of none, and rows
+    of users, are of all *leagues* of the run: they are published together.
+    """
     table, columns = differing.table, differing.columns
     keys = "cast(array[" + ", ".join("'" + key.replace("'", "''") + "'" for key in leagues) + "] as text[])"
+    league = "id" if table.name == "leagues" else "league_id"
+    of_league = dict.fromkeys("ls", "")
+    if table.name in IMPORTED and table.has(league):
+        of_league = {alias: f" left join pg_temp.restored_leagues as g on g.id = {alias}.{league}" for alias in "ls"}
+        keys = f"case when g.key is null then {keys} else array[g.key] end"
     into = f"insert into {differing.plan} ({names(columns)}, _op, _leagues)"
-    of_snapshot = f"from {differing.loaded.sql} as s join {differing.name} as d on {table.same('d', 's')}"
+    of_snapshot = (
+        f"from {differing.loaded.sql} as s join {differing.name} as d on {table.same('d', 's')}{of_league['s']}"
+    )
     off = "false"
     if table.name in IMPORTED and table.has("is_active"):
         off = "l.is_active is not false and s.is_active is false"
@@ -132,7 +143,7 @@ def write(connection: sa.Connection, differing: Differing, leagues: Sequence[str
         f"{into} select {of('s', columns)}, case when {off} then 'deactivate' else 'update' end, {keys} {of_snapshot}"
         f" join {differing.live} as l on {table.same('l', 's')} where d.kind = 'changed'",
     )
-    of_live = f"from {differing.live} as l join {differing.name} as d on {table.same('d', 'l')}"
+    of_live = f"from {differing.live} as l join {differing.name} as d on {table.same('d', 'l')}{of_league['l']}"
     values = {"is_active": "false"} | ({TOUCHED: "now()"} if table.has(TOUCHED) else {})
     image = ", ".join(values.get(name, f"l.{quote(name)}") for name in columns)
     run(connection, f"{into} select {image}, 'deactivate', {keys} {of_live} where d.fate = 'off'")

@@ -17,6 +17,7 @@ from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.naming import Leagues, load_leagues
 from rally_etl.planning import folding, schema
 from rally_etl.planning.operations import Kind, Planned
+from rally_etl.planning.temporary import write_temporary
 from rally_etl.protection.meaning import read_meaning
 from rally_etl.protection.snapshots.definitions import Definition, name_schemas, read_definitions, run
 from rally_etl.protection.stored import differing, manifest, referring, retention
@@ -110,6 +111,7 @@ def plan_restore(
     _refuse_keyless(restoring, stored)
     _refuse_unequal(restoring, stored)
     touched = _compare(restoring, catalog, run_id, params.practice_rows, bool(operation.get("exact")))
+    _write_leagues(restoring, load_leagues(settings.params_dir), keys)
     for each in restoring.differing.values():
         differing.write(connection, each, keys)
     pointers = referring.find_pointers(connection, params)
@@ -241,6 +243,16 @@ def _compare(
         differing.choose(connection, each, practice_rows, is_exact)
         restoring.differing[name] = each
     return touched
+
+
+def _write_leagues(restoring: _Restoring, known: Leagues, keys: Collection[str]) -> None:
+    """Make ``pg_temp.restored_leagues``: id of a league, live or coming back, and its key in this run."""
+    sql = "select id, league_id from public.leagues"
+    if loaded := restoring.loaded.get("leagues"):
+        sql = f"select id, league_id from {loaded.sql} union all {sql} where id not in (select id from {loaded.sql})"
+    found = {row.id: known.canonical(row.league_id) or row.league_id for row in run(restoring.connection, sql)}
+    rows = [{"id": id_, "key": key} for id_, key in found.items() if key in keys]
+    write_temporary(restoring.connection, "restored_leagues", rows, "id integer, key text")
 
 
 def _refuse_broken(

@@ -18,6 +18,7 @@ _PINNED = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "xmlbinary": "base64",
+    "work_mem": "64MB",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
