@@ -43,6 +43,11 @@ _STATE = """
     where run_id = :of and league = any(:leagues) and published_at is not null
       and (state = 'undone') = (:state <> 'undone')
     """
+_UNDOES = """
+    select operation ->> 'run' as undoes, coalesce(operation ->> 'by', 'nobody named') as by,
+           coalesce(operation ->> 'reason', 'not said') as reason
+    from etl.runs where run_id = :run and operation ->> 'kind' = 'undo'
+    """
 _AGAIN = {
     "redirects": """
         insert into etl.redirects (table_name, from_id, into_id, run_id, decided_by, reason)
@@ -98,7 +103,7 @@ _NAMED_AGAIN = """
 """What `_NAMELESS` had ended holds again with the rows."""
 _ASKED_IN_VAIN = """
     update etl.reviews set state = 'obsolete', reason = :why, decided_at = clock_timestamp()
-    where state = 'open' and first_run = :undone and league = any(:leagues)
+    where state = 'open' and first_run = :of and league = any(:leagues)
     """
 _ASKED_AGAIN = """
     update etl.reviews as q set state = 'open', reason = null, decided_at = null
@@ -144,20 +149,23 @@ def _take_back(connection: sa.Connection, run_id: str, undone: str, leagues: lis
             connection.execute(sa.text(_AGAIN[table]), {"run": run_id, "again": again})
     connection.execute(sa.text(_REPLACED), binds)
     connection.execute(sa.text(_NAMELESS.format(plan=plan)), binds)
-    connection.execute(sa.text(_ASKED_IN_VAIN), binds | {"why": _taken_back(undone, run_id)})
-    _move(connection, undone, leagues, "undone", _taken_back(undone, run_id))
     if again:
         connection.execute(sa.text(_NAMED_AGAIN), binds | {"again": again})
-        connection.execute(sa.text(_ASKED_AGAIN), binds | {"why": _taken_back(again, undone)})
-        _move(connection, again, leagues, "verified", f"run {run_id} took back run {undone}, which had taken it back")
+    _move_chain(connection, run_id, leagues)
 
 
-def _taken_back(undone: str, by: str) -> str:
-    return f"run {by} took back run {undone}"
-
-
-def _move(connection: sa.Connection, of: str, leagues: list[str], state: str, cause: str) -> None:
-    connection.execute(sa.text(_STATE), {"of": of, "leagues": leagues, "state": state, "cause": cause})
+def _move_chain(connection: sa.Connection, run_id: str, leagues: list[str]) -> None:
+    """States and questions of the undone run, and of those that it had taken back itself, in turn."""
+    doing = connection.execute(sa.text(_UNDOES), {"run": run_id}).one()
+    other, is_back = doing.undoes, False
+    while other:
+        done = "took back what had undone it" if is_back else "took it back"
+        binds = {"of": other, "leagues": leagues, "state": "verified" if is_back else "undone"}
+        binds |= {"cause": f"run {run_id} {done} ({doing.by}: {doing.reason})", "why": f"run {other} was taken back"}
+        connection.execute(sa.text(_STATE), binds)
+        connection.execute(sa.text(_ASKED_AGAIN if is_back else _ASKED_IN_VAIN), binds)
+        before = connection.execute(sa.text(_UNDOES), {"run": other}).first()
+        other, is_back = before and before.undoes, not is_back
 
 
 def _close_history(connection: sa.Connection, run_id: str, leagues: list[str]) -> None:
