@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from conftest import REPOSITORY, MakeDatabase, project
-from rally_etl import guarding, leftovers, planning, runs
+from conftest import REPOSITORY, MakeDatabase, first, project
+from rally_etl import guarding, leftovers, planning, publishing, runs, verification
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
 from rally_etl.operations import KINDS
+from rally_etl.outcomes import decide
 from rally_etl.planning import import_measures
 from rally_etl.protection import integration_measures
 from rally_etl.sample import season
@@ -168,6 +169,18 @@ def held(*arguments):
     return runs.finish(engine, settings, run_id, outcomes, dry_run)
 
 
+def not_as_promised(engine, settings, run_id, dry_run, tell, concluding):
+    """A run whose rows others do not see as promised after they were published."""
+    planning.make_plan(engine, settings, run_id, kinds=KINDS)
+    with engine.connect() as connection:
+        leagues = connection.scalars(sa.text("select league from etl.run_leagues where run_id = :run"), {"run": run_id})
+        outcomes = {league: runs.Outcome("GO") for league in leagues}
+    decide(engine, run_id, outcomes, dry_run)
+    publishing.publish(engine, settings, run_id, outcomes, tell)
+    concluding(outcomes)
+    return runs.finish(engine, settings, run_id, outcomes, dry_run)
+
+
 def is_back(live: Season, before: dict[str, str], document: dict[str, Any]) -> None:
     """Every row is as it was, the run says NO-GO, and nothing is left behind."""
     assert before == fingerprint(live.engine)
@@ -238,6 +251,25 @@ def test_rows_of_users_follow_a_team_under_its_new_id(live):
         assert live.scalar(f"select count(*) from {table} where {column} = :id", id=new) > 0
     assert live.scalar("select into_id from etl.redirects where table_name = 'teams' and from_id = :id", id=old) == new
     assert live.scalar("select count(*) from etl.user_rows where gone_at is not null") == 0
+
+
+@pytest.mark.parametrize(("method", "old_ids"), first(1, [("direct", False), ("old_ids", True)]))
+def test_what_others_do_not_see_as_promised_is_taken_back_once(live, monkeypatch, method, old_ids):
+    """The command's own rows go by the guard's snapshot, rows under old ids by their plan: never both."""
+    before, redirects = fingerprint(live.engine), "select count(*) from etl.redirects where ended_at is null"
+    seen = verification.Seen({"users_keep_their_rows": ["polls.team_id: 1 row points at nothing"]})
+    monkeypatch.setattr(publishing, "see", lambda *_, **__: seen)
+    monkeypatch.setattr(runs, "go_through", not_as_promised)
+    document = live.guard(command=(sys.executable, "-c", SQL.format(REISSUE)), old_ids=old_ids)
+
+    assert method == document["guard"]["method"]
+    assert ("NO-GO", 1) == (document["decision"], document["exit_code"])
+    assert before == fingerprint(live.engine)
+    assert {("undone", False)} == {(each["state"], each["published"]) for each in document["leagues"].values()}
+    by_plan = live.scalar("select count(*) from etl.runs where operation ->> 'run' = :run", run=document["run_id"])
+    assert (method == "old_ids") == bool(by_plan)
+    assert live.scalar(LEDGER_SCHEMAS) is None
+    assert 0 == live.scalar(redirects)
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,20 @@ def put_back_unfinished(engine: sa.Engine) -> list[str]:
 def note_restored(engine: sa.Engine, run_id: str, fingerprint: str) -> None:
     """Note that the database has gone back, and to what; what was published over the command is undone with it."""
     with engine.begin() as connection:
-        connection.execute(
+        undone = connection.execute(
             sa.text(
                 "update etl.run_leagues set state = 'undone', cause = 'the guard put the database back to its snapshot'"
                 " where run_id = :run and state = 'failed' and published_at is not null"
             ),
             {"run": run_id},
         )
+        for table in ("redirects", "aliases") if undone.rowcount else ():
+            connection.execute(
+                sa.text(
+                    f"update etl.{table} set ended_at = clock_timestamp() where run_id = :run and ended_at is null"
+                ),
+                {"run": run_id},
+            )
         connection.execute(
             sa.text("update etl.guards set restored = :restored where run_id = :run"),
             {"restored": fingerprint, "run": run_id},
