@@ -90,34 +90,6 @@ def in_states(connection: sa.Connection, run_id: str, states: Iterable[str]) -> 
     return list(connection.scalars(sa.text(sql), {"run": run_id, "states": list(states)}))
 
 
-def take_back(connection: sa.Connection, run_id: str, leagues: Iterable[str]) -> None:
-    """Note, in the transaction that publishes an undo, that what it undoes is undone.
-
-    Where it undoes an undo, what that one had taken back is live again, and so on along the chain.
-    """
-    keys = set(leagues)
-    doing = connection.execute(_UNDOES, {"run": run_id}).first()
-    other, is_back = doing and doing.undoes, False
-    while other:
-        if is_back:
-            told = f"run {run_id} took back what had undone it ({doing.by}: {doing.reason})"
-            move(connection, other, keys & set(in_states(connection, other, ["undone"])), "verified", told)
-        else:
-            told = f"run {run_id} took it back ({doing.by}: {doing.reason})"
-            move(connection, other, keys & set(in_states(connection, other, (*LIVE, "failed"))), "undone", told)
-        before = connection.execute(_UNDOES, {"run": other}).first()
-        other, is_back = before and before.undoes, not is_back
-
-
-_UNDOES = sa.text(
-    """
-    select operation ->> 'run' as undoes, coalesce(operation ->> 'by', 'nobody named') as by,
-           coalesce(operation ->> 'reason', 'not said') as reason
-    from etl.runs where run_id = :run and operation ->> 'kind' = 'undo'
-    """
-)
-
-
 def histories(connection: sa.Connection, run_id: str) -> dict[str, list[dict[str, str]]]:
     """League -> its steps in their order: state, at (UTC), cause."""
     rows = connection.execute(

@@ -65,7 +65,6 @@ def write(
 
     def last(connection: sa.Connection) -> None:
         note_users(connection, params, run_id)
-        states.take_back(connection, run_id, keys)
 
     try:
         for attempt in retrying(f"publish {', '.join(keys)}", tell, attempts=ATTEMPTS):
