@@ -34,7 +34,8 @@ INSTALLING = ("making .venv", "installing ")
 ANY_LINES = "…"
 COMMAND = re.compile(r"rally-etl ((?:(?:db|names|reviews|incidents|snapshot) )?[a-z]+)")
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
-MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"))
+MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"),
+         (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<time>"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
