@@ -66,7 +66,7 @@ clean:  ## Stop the embedded server; remove .venv, caches and, with CONFIRM=yes,
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build lib/*.egg-info
 	@find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ "$(CONFIRM)" = yes ]; then rm -rf .rally && find reports -mindepth 1 ! -name README.md -delete; \
-		else echo "kept .rally (database, archive) and reports; CONFIRM=yes removes them"; fi
+		else echo "kept .rally (database, archive, snapshots) and reports; CONFIRM=yes removes them"; fi
 
 lock: $(VENV)/.dev  ## Make the requirement locks anew from requirements.in and requirements-dev.in
 	@$(LOCK) requirements.in -o requirements.txt

@@ -240,7 +240,7 @@ def test_two_at_once_are_two_snapshots(folder, module_engine, module_settings):
 
 
 def test_dump_is_of_the_same_moment(folder, module_engine, module_settings):
-    """pg_dump's own format, with the ledger in it, listed in the manifest with its hash; the password is not told."""
+    """pg_dump's own format, with the ledger in it, listed in the manifest with its hash."""
     taken = create(module_engine, module_settings, tables=["users"], dump=True)
     program = dump.find_program(module_engine)
     path = folder / taken.id / manifest.DUMP
@@ -251,6 +251,33 @@ def test_dump_is_of_the_same_moment(folder, module_engine, module_settings):
     assert taken.dump.sha256 == files.sha256_of(folder / taken.id, manifest.DUMP, taken.dump.bytes)
     assert "TABLE DATA public large" in listed
     assert "TABLE DATA etl runs" in listed
+
+
+def test_password_is_not_on_the_command_line(module_engine, monkeypatch, tmp_path):
+    """Anybody on the machine can read command lines; pg_dump finds it in its environment."""
+    seen = {}
+
+    class Recorded:
+        returncode = 0
+
+        def __init__(self, words, **given):
+            seen.update(words=list(map(str, words)), environment=given["env"])
+            (tmp_path / "dump").write_bytes(b"x")
+
+        def communicate(self):
+            return "", ""
+
+        def poll(self):
+            return 0
+
+    monkeypatch.setattr(dump.subprocess, "Popen", Recorded)
+    engine = sa.create_engine(module_engine.url.set(username="ann", password="s3cret/:@ %", database="a'b=c"))
+    dump.dump(engine, dump.Program(tmp_path / "pg_dump", 99, "x"), tmp_path / "dump", "0000-1")
+
+    assert "s3cret" not in " ".join(seen["words"])
+    assert "--dbname=dbname='a\\'b=c'" in seen["words"]
+    assert ("ann", "s3cret/:@ %") == (seen["environment"]["PGUSER"], seen["environment"]["PGPASSWORD"])
+    assert "DATABASE_URL" not in seen["environment"]
 
 
 def test_dump_needs_a_program_that_is_new_enough(folder, module_engine, module_settings, monkeypatch):
@@ -284,6 +311,7 @@ def test_prune_removes_what_no_rule_keeps(folder, module_engine, module_settings
     """And what killed processes have left; damaged ones stay. A dry run removes nothing."""
     left = folder / f"{manifest.new_id()}{manifest.PARTIAL}"
     left.mkdir()
+    (folder / f"{manifest.new_id()}{manifest.LOCK}").touch()
     (left / "0001-users.copy.gz").write_bytes(b"x" * 100)
     damaged = folder / manifest.new_id()
     damaged.mkdir()

@@ -171,7 +171,7 @@ def _head(
         leagues = sorted({known.canonical(key) or key for key in keys})
     facts = run(
         connection,
-        "select pg_export_snapshot() as exported, now() as taken_at, current_database() as database,"
+        "select pg_export_snapshot() as exported, clock_timestamp() as taken_at, current_database() as database,"
         " current_setting('server_version') as server_version",
     ).one()
     return facts._asdict() | {

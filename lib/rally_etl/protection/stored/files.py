@@ -248,7 +248,15 @@ def remove_left_over(folder: Path, tell: Callable[[str, int], None] = lambda nam
             continue
         tell(each.path.name, size)
         count += 1
+    _remove_locks(folder)
     return count
+
+
+def _remove_locks(folder: Path) -> None:
+    """Remove lock files that nobody holds: of processes killed between a snapshot's last step and its end."""
+    for path in folder.glob(f"*{LOCK}") if folder.is_dir() else ():
+        with contextlib.suppress(Timeout, OSError), FileLock(path, mode=0o600).acquire(blocking=False):
+            path.unlink()
 
 
 def remove(path: Path) -> None:

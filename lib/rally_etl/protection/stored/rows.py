@@ -19,13 +19,14 @@ _PINNED = {
     "bytea_output": "hex",
     "xmlbinary": "base64",
     "work_mem": "64MB",
+    "row_security": "off",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
 
 
 def pin(connection: sa.Connection) -> None:
-    """Have this transaction write and read every value the same way, and take the time that its tables need."""
+    """Have this transaction write and read every value the same way, all rows or none, and take the time it needs."""
     for name, value in _PINNED.items():
         connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
     run(connection, "set local client_encoding = 'UTF8'")
