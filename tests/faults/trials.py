@@ -22,6 +22,7 @@ from rally_etl.database.engine import read_only
 from rally_etl.settings import Settings
 
 Act = Callable[[Settings], dict[str, Any]]
+PUBLISHED = "set state = 'published'"
 ENDING_S = 60  # seconds until the sessions of a process that is gone are gone, too
 STATES_OF_LIVE = ("published", "verified")
 UNFINISHED = ("planned", "audited", "approved")
@@ -101,9 +102,17 @@ class Lab:
             first.setdefault(template(text), number)
         return sorted(first.values())
 
-    def place(self, text: str, nth: int = 1) -> int:
-        """Number of the *nth* message that holds *text*."""
-        return [number for number, each in enumerate(self.messages, start=1) if text in each][nth - 1]
+    def publishing(self, text: str) -> int:
+        """Number of the first message that holds *text*, from the last statement of the publish on.
+
+        What is said there alone marks that statement: a rehearsal publishes too, and takes it back.
+        """
+        marked = [number for number, each in enumerate(self.messages, start=1) if PUBLISHED in each][-1]
+        return next(number for number, each in enumerate(self.messages, start=1) if number >= marked and text in each)
+
+    def place(self, text: str) -> int:
+        """Number of the last message that holds *text*."""
+        return [number for number, each in enumerate(self.messages, start=1) if text in each][-1]
 
     def try_fault(self, kind: str, at: int) -> Trial:
         """Put everything back, break the command, look, and go on as an operator does."""
