@@ -197,16 +197,19 @@ def test_tampered_before_image_is_found(live, run_id):
 
 
 @pytest.mark.parametrize(
-    "lock",
+    ("lock", "where"),
     first(
         1,
         [
-            "select 1 from players where tenniscores_player_id = 'nndz-Tennaqua121' for update",
-            "lock table series_stats in share mode",
+            (
+                "select 1 from players where tenniscores_player_id = 'nndz-Tennaqua121' for update",
+                " on a row of players",
+            ),
+            ("lock table series_stats in share mode", ""),
         ],
     ),
 )
-def test_rehearsal_without_its_locks_is_missing(live, run_id, tmp_path, lock):
+def test_rehearsal_without_its_locks_is_missing(live, run_id, tmp_path, lock, where):
     """Another session holds a row or a table: the evidence says that there was no rehearsal, and the gate holds."""
     impatient = told(live, tmp_path)
     with live.engine.begin() as connection:
@@ -214,7 +217,7 @@ def test_rehearsal_without_its_locks_is_missing(live, run_id, tmp_path, lock):
         found = rehearsed(impatient, run_id)
         measures = undo_measures(impatient.engine, impatient.settings, run_id)[APTA]
 
-    assert "canceling statement due to lock timeout (tried 1 time)" == found.missing
+    assert f"canceling statement due to lock timeout{where} (tried 1 time)" == found.missing
     assert (0.0, 0) == (found.share, found.differs)
     assert ("HOLD", ["undo_is_rehearsed"]) == decided(measures)
     assert rehearsed(impatient, run_id).is_good, "no lock of the refused one stays"

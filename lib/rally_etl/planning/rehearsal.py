@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -204,7 +205,7 @@ class _Stage:
         except sa.exc.DBAPIError as error:
             if not _is_of_the_server(error):
                 raise
-            why = f"{clean_message(error)} (tried {counted(number, 'time')})"
+            why = f"{clean_message(error)}{_where(error)} (tried {counted(number, 'time')})"
             return Rehearsal(leagues=leagues, planned=self.planned(leagues), missing=why, attempts=number)
 
     def _once(self, leagues: tuple[str, ...], is_sampled: bool) -> Rehearsal:
@@ -333,6 +334,12 @@ def _defer_again(connection: sa.Connection) -> None:
 def _is_of_the_server(error: Exception) -> bool:
     """Whether an error says nothing about the rows: locks, time, disk, a lost connection."""
     return is_transient(error) or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+
+
+def _where(error: sa.exc.DBAPIError) -> str:
+    """The relation of a row that could not be locked, as far as the server says."""
+    relation = re.search(r'in relation "([^"]+)"', getattr(getattr(error.orig, "diag", None), "context", None) or "")
+    return f" on a row of {relation[1]}" if relation else ""
 
 
 def _said(error: BaseException) -> str:
