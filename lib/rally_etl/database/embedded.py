@@ -267,6 +267,7 @@ def _postmaster_lives(data: Path) -> bool:
     except (psutil.NoSuchProcess, ValueError, IndexError):
         pass
     path.unlink(missing_ok=True)
+    (socket_folder(data) / ".s.PGSQL.5432.lock").unlink(missing_ok=True)  # it names the same process
     return False
 
 
