@@ -16,7 +16,7 @@ HEADINGS = ("column", "points at", "by", "marks", "rows", "empty", "a row is a")
 def references(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """List what points at imported rows: rows of users first, then imported ones.
+    """List what points at imported rows, rows of users first.
 
     By: key (a foreign key), id (without one), name, names (within JSON). Marks: fixed, the application never changes
     it; required, empty it has lost what it is about; past, it says what was. What the map does not cover is named on
