@@ -25,7 +25,7 @@ def constraints(
     wait: Wait = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with the database's constraints, or mend it.
+    """Find or mend what is wrong with the constraints.
 
     What is needed stands in params/constraints.yaml; names and order of columns do not matter. --repair is a run: rows
     that are one with certainty become one, a person is asked about the others, what forbids what is true is dropped,
