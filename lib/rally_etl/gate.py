@@ -235,6 +235,8 @@ def _rule(entry: Any) -> Rule:
     for key in ("imports_only", "repairs_only"):
         if not isinstance(entry.get(key, False), bool):
             raise ValueError(f"`{key}` is neither true nor false")
+    if entry.get("imports_only") and entry.get("repairs_only"):
+        raise ValueError("with `imports_only` and `repairs_only` it counts for no run")
     rule = Rule(**entry)
     try:
         _message(rule, "LEAGUE", 1, 1, ["detail"])
