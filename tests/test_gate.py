@@ -274,7 +274,7 @@ RULE = (
         (f"rules: [{RULE.replace('why: w', 'reason: w')}]", "`reason` is unknown"),
         (f"rules: [{RULE.replace('why: w, ', '')}]", "`why` is missing"),
         (f"rules: [{RULE.replace('why: w', 'why: w, repairs_only: 1')}]", "`repairs_only` is neither true nor false"),
-        (f"rules: [{RULE.replace('why: w', 'why: w, repairs_only: yes, imports_only: yes')}]", "counts for no run"),
+        (f"rules: [{RULE.replace('why: w', 'why: w, repairs_only: true, imports_only: true')}]", "counts for no run"),
         ("rules: [x]", "rule 1"),
     ],
 )
