@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from rally_etl import ledger, planning, recovery, states
 from rally_etl.database.engine import clean_message
+from rally_etl.database.retry import is_transient, retrying
 from rally_etl.errors import PlanIsStale, RallyEtlError
 from rally_etl.measures import counted
 from rally_etl.operations import KINDS
@@ -65,25 +66,29 @@ def roll_back(
     it is planned again, a few times. Never raises for what the database or the plan says: that is its answer.
     """
     keys = sorted(leagues)
-    began, said = "", ""
-    for _ in range(PLANS):
-        try:
-            run = ledger.require_run(engine, run_id)
-            operation = {"kind": "undo", "run": run_id, "by": BY, "reason": f"verification failed: {why}"}
-            operation |= {} if run.operation else {"leagues": keys}
-            source = KINDS["undo"].told(operation)
-            began = ledger.start_run(engine, source, run.as_of, False, keys, operation)
-            with recovery.closed_whatever_happens(engine, settings, began):
-                return _take_back(engine, settings, run_id, began, keys, why, tell)
-        except PlanIsStale as stale:
-            said = _line(stale)
-        except RallyEtlError as error:
-            said = _line(error)
-            break
-        except sa.exc.DBAPIError as error:
-            said = clean_message(error)
-            break
-    return TakenBack(began, _is_undone(engine, run_id, keys), said)
+    began = ""
+    try:
+        for attempt in retrying(f"take {', '.join(keys)} back", tell, on=_passes, attempts=PLANS):
+            with attempt:
+                if attempt.num > 1 and _is_undone(engine, run_id, keys):
+                    return TakenBack(began, True, "what followed on it was cut short", _left(engine, began))
+                run = ledger.require_run(engine, run_id)
+                operation = {"kind": "undo", "run": run_id, "by": BY, "reason": f"verification failed: {why}"}
+                operation |= {} if run.operation else {"leagues": keys}
+                source = KINDS["undo"].told(operation)
+                began = ledger.start_run(engine, source, run.as_of, False, keys, operation)
+                with recovery.closed_whatever_happens(engine, settings, began):
+                    return _take_back(engine, settings, run_id, began, keys, why, tell)
+    except RallyEtlError as error:
+        return TakenBack(began, _is_undone(engine, run_id, keys), str(error).split("\nhint: ")[0])
+    except sa.exc.DBAPIError as error:
+        return TakenBack(began, _is_undone(engine, run_id, keys), clean_message(error))
+    raise AssertionError("an attempt returns or raises")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether another plan may do: others changed a row in between, or the database was away for a moment."""
+    return isinstance(error, PlanIsStale) or is_transient(error)
 
 
 def _take_back(
@@ -110,10 +115,6 @@ def _left(engine: sa.Engine, undo_id: str) -> list[str]:
     sql = sa.text("select kind, name, reason from etl.held_rows where run_id = :run order by 1, 2")
     with engine.connect() as connection:
         return [f"{row.kind} {row.name} ({row.reason})" for row in connection.execute(sql, {"run": undo_id})]
-
-
-def _line(error: RallyEtlError) -> str:
-    return str(error).split("\nhint: ")[0]
 
 
 def _is_undone(engine: sa.Engine, run_id: str, keys: list[str]) -> bool:
