@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from rally_etl.checks.constraints import Constraint, candidate_constraints, live_constraints, run_constraint
 from rally_etl.checks.files import LAST_YEAR, Check, read_checks
 from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, outcome_of, write_results
+from rally_etl.database.catalog import quote
 from rally_etl.database.engine import clean_message, read_only
 from rally_etl.errors import UsageError
 from rally_etl.naming import load_leagues
@@ -79,7 +80,7 @@ def run_checks(
     plan, candidate = schemas(run_id)
     with read_only(engine, candidate, "public") as connection:
         facts = run_facts(connection, run_id)
-        league_ids = find_league_ids(connection, settings, facts.leagues)
+        league_ids = find_league_ids(connection, settings, facts.leagues, run_id)
         constraints = candidate_constraints(connection, plan, run_id)
     tasks = _file_tasks(checks, league_ids, facts) + _constraint_tasks(constraints, list(facts.leagues))
     results = _run_all(engine, settings, (candidate, "public"), tasks, progress)
@@ -140,7 +141,7 @@ def audit(connection: sa.Connection, settings: Settings, run_id: str, league: st
     """Names of the `error` checks that the live tables fail as this open publish has made them."""
     facts = run_facts(connection, run_id)
     _set_local(connection, PARAMETERS | {"search_path": "public"})
-    league_id = find_league_ids(connection, settings, [league])[league]
+    league_id = find_league_ids(connection, settings, [league], run_id)[league]
     checks = read_checks(settings.params_dir)
     tolerated = _tolerated(connection, facts, league)
     return blocking_failures(
@@ -156,7 +157,7 @@ def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues
     checks = [check for check in read_checks(settings.params_dir) if check.severity == "error"]
     with read_only(engine, "public") as connection:
         facts = run_facts(connection, run_id)
-        league_ids = find_league_ids(connection, settings, leagues)
+        league_ids = find_league_ids(connection, settings, leagues, run_id)
         tolerated = {league: _tolerated(connection, facts, league) for league in league_ids}
     results = _run_all(engine, settings, ("public",), _file_tasks(checks, league_ids, facts), None)
     return [
@@ -283,11 +284,21 @@ def _compared_with_live(
     ]
 
 
-def find_league_ids(connection: sa.Connection, settings: Settings, leagues: Iterable[str]) -> dict[str, int | None]:
-    """Key -> ``leagues.id`` in what *connection* sees, whatever the spelling there; None where it is not."""
+def find_league_ids(
+    connection: sa.Connection, settings: Settings, leagues: Iterable[str], run_id: str | None = None
+) -> dict[str, int | None]:
+    """Key -> ``leagues.id`` in what *connection* sees, whatever the spelling there; None where it is not.
+
+    Args:
+        run_id: a league that this run deletes, as an undo of its first import does, is asked about under its last id.
+    """
     known = load_leagues(settings.params_dir)
     found: dict[str, int] = {}
-    for row in connection.execute(sa.text("select id, league_id from leagues order by id")):
+    sql = "select id, league_id from leagues"
+    gone = run_id and quote(schemas(run_id)[0], "leagues")
+    if gone and connection.scalar(sa.text("select to_regclass(:name) is not null"), {"name": gone}):
+        sql = f"select * from ({sql} union all select id, league_id from {gone} where _op = 'delete') as known"
+    for row in connection.execute(sa.text(f"{sql} order by id")):
         key = known.canonical(row.league_id) or row.league_id
         if key not in found or row.league_id == key:
             found[key] = row.id

@@ -56,7 +56,7 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
     expected = expected_checks(engine, settings, run_id)
     with read_only(engine, schemas(run_id)[1], "public") as connection:
         facts = run_facts(connection, run_id)
-        league_ids = find_league_ids(connection, settings, facts.leagues)
+        league_ids = find_league_ids(connection, settings, facts.leagues, run_id)
         counts = count_rows(connection)
         fresh = read_freshness(connection, facts.as_of)
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
