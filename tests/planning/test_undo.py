@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from conftest import first, project
 from operating import do, merge, plan, refused, undo
 from rally_etl import planning
+from rally_etl.checks import run_checks
 from rally_etl.database.engine import connect
 from rally_etl.errors import PlanIsStale, UsageError
 from rally_etl.planning.schema import schemas
@@ -475,6 +476,23 @@ def test_one_league_of_an_import(users):
     do(users, undo(undone))
     assert after == fingerprint(users.engine)
     do(users, undo(run_id))
+    assert before == fingerprint(users.engine)
+
+
+def test_first_import_is_taken_back(users):
+    """Nothing of the league is left; the checks ask about it under the id that it had, and none fails to run."""
+    before = fingerprint(users.engine)
+    first_run = users.column("select min(run_id) from etl.runs")[0]
+    undone = plan(users, undo(first_run))
+    results = run_checks(users.engine, users.settings, undone)
+
+    assert results and {"passed"} == {result.outcome for result in results}
+    assert [0] == users.column(f"select count(*) from {schemas(undone)[1]}.leagues")
+    told = planning.headlines(users.engine, undone, APTA)[0]
+    assert re.fullmatch(r"\d+ rows that the run had made are removed", told)
+    users.publish(undone)
+    assert [0] == users.column("select count(*) from leagues")
+    do(users, undo(undone))
     assert before == fingerprint(users.engine)
 
 

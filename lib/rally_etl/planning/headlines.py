@@ -7,6 +7,7 @@ from collections import Counter
 import sqlalchemy as sa
 
 from rally_etl.database.catalog import quote
+from rally_etl.measures import counted
 from rally_etl.planning.schema import read_planned, schemas
 
 SHOWN = 5
@@ -129,12 +130,13 @@ def _taken_back(connection: sa.Connection, run_id: str, league: str) -> list[str
         {"run": run_id, "league": league},
     ).all()
     told = [_counted(("row is back as it was", "rows are back as they were"), counts["back"])]
-    told += [f"{counts['again']:,} come back under the ids that they had"] if counts["again"] else []
-    told += [f"{counts['removed']:,} that the run had made are removed"] if counts["removed"] else []
+    told = told if counts["back"] or not counts else []
+    told += [f"{counted(counts['again'], 'row')} come back under the ids that they had"] if counts["again"] else []
+    told += [f"{counted(counts['removed'], 'row')} that the run had made are removed"] if counts["removed"] else []
     if kept:
         why = ", ".join(f"{row.row_count:,} {row.reason}" for row in kept)
         off = f", {counts['off']:,} of them switched off" if counts["off"] else ""
-        told.append(f"{sum(row.row_count for row in kept):,} kept ({why}{off})")
+        told.append(f"{counted(sum(row.row_count for row in kept), 'row')} kept ({why}{off})")
     return [", ".join(told)]
 
 
