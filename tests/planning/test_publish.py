@@ -76,7 +76,7 @@ def test_a_plan_is_published_once(loaded):
     run_id = loaded.load(changed())
 
     for league in (APTA, "NSTF"):
-        with pytest.raises(RallyEtlError, match="is (verified|published|not of this run); nothing was written"):
+        with pytest.raises(RallyEtlError, match=r"is (verified|published|not of this run); nothing was written"):
             planning.publish(loaded.engine, run_id, [league])
 
 
