@@ -253,11 +253,6 @@ def _digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def size_of(folder: Path, manifest: Manifest) -> int:
-    """Bytes that a snapshot takes, its manifest included."""
-    return manifest.bytes + (folder / manifest.id / MANIFEST).stat().st_size
-
-
 def names_of(tables: Iterable[StoredTable]) -> list[str]:
     """Names of tables."""
     return [table.name for table in tables]

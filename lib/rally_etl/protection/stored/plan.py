@@ -126,11 +126,11 @@ def plan_restore(
     return Planned(touched, held)
 
 
-def _definitions(connection: sa.Connection, names_: Iterable[str]) -> dict[str, Definition]:
+def _definitions(connection: sa.Connection, tables: Iterable[str]) -> dict[str, Definition]:
     """What live tables are made of, in texts that name every schema."""
     path = run(connection, "select current_setting('search_path')").scalar_one()
     name_schemas(connection)
-    found = read_definitions(connection, names_).tables
+    found = read_definitions(connection, tables).tables
     connection.execute(sa.text("select set_config('search_path', :path, true)"), {"path": path})
     return found
 
@@ -140,9 +140,9 @@ def differences_of(stored: StoredTable, now: Definition | None) -> list[str]:
     if now is None:
         return ["it is not there"]
     before, after = ({each["name"]: each for each in columns} for columns in (_described(stored), now["columns"]))
-    told_ = [f"column {name} is gone" for name in before if name not in after]
-    told_ += [f"column {name} is new" for name in after if name not in before]
-    told_ += [
+    changes = [f"column {name} is gone" for name in before if name not in after]
+    changes += [f"column {name} is new" for name in after if name not in before]
+    changes += [
         f"column {name}: {what} was {before[name][what] or 'none'}, is {after[name][what] or 'none'}"
         for name in before
         if name in after
@@ -150,8 +150,8 @@ def differences_of(stored: StoredTable, now: Definition | None) -> list[str]:
         if before[name][what] != after[name][what]
     ]
     if list(stored.key) != now["key"]:
-        told_.append(f"its key was {', '.join(stored.key) or 'none'}, is {', '.join(now['key']) or 'none'}")
-    return told_
+        changes.append(f"its key was {', '.join(stored.key) or 'none'}, is {', '.join(now['key']) or 'none'}")
+    return changes
 
 
 def _described(stored: StoredTable) -> list[dict[str, Any]]:
@@ -162,10 +162,10 @@ def _refuse_altered(
     snapshot: Manifest, stored: Mapping[str, StoredTable], definitions: Mapping[str, Definition]
 ) -> None:
     found = {name: differences_of(table, definitions.get(name)) for name, table in stored.items()}
-    if altered := {name: told_ for name, told_ in found.items() if told_}:
+    if altered := {name: changes for name, changes in found.items() if changes}:
         raise UsageError(
             "tables are not made as they were: "
-            + "; ".join(f"{name}: {', '.join(told_)}" for name, told_ in altered.items())
+            + "; ".join(f"{name}: {', '.join(changes)}" for name, changes in altered.items())
             + f"; nothing was planned\nhint: {_others(snapshot, stored, altered)}"
         )
 
@@ -250,8 +250,8 @@ def _write_leagues(restoring: _Restoring, known: Leagues, keys: Collection[str])
     sql = "select id, league_id from public.leagues"
     if loaded := restoring.loaded.get("leagues"):
         sql = f"select id, league_id from {loaded.sql} union all {sql} where id not in (select id from {loaded.sql})"
-    found = {row.id: known.canonical(row.league_id) or row.league_id for row in run(restoring.connection, sql)}
-    rows = [{"id": id_, "key": key} for id_, key in found.items() if key in keys]
+    found = [(row.id, known.canonical(row.league_id) or row.league_id) for row in run(restoring.connection, sql)]
+    rows = [{"id": league, "key": key} for league, key in found if key in keys]
     write_temporary(restoring.connection, "restored_leagues", rows, "id integer, key text")
 
 
