@@ -6,6 +6,7 @@ publish asks in its own transaction whether its run still holds it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -84,8 +85,13 @@ class RunLock:
         return found is not None and (found.pid, found.backend_start) == self.session
 
     def release(self) -> None:
-        """Give it back by ending the session, which does not go back to the pool."""
+        """Give it back and end the session, which does not go back to the pool.
+
+        A session that just ends lets its lock go only when the server has heard of it, a moment later.
+        """
         if self.connection is not None:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                self.connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": RUN_LOCK})
             self.connection.invalidate()
             self.connection.close()
         self.connection = self.session = None
