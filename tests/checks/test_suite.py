@@ -107,6 +107,30 @@ def test_candidate_is_checked_and_not_live(planned: sa.Engine, settings: Setting
 
 
 @pytest.mark.parametrize(
+    ("undone", "held"),
+    [(None, 1), ({"kind": "guard"}, 1), ({"kind": "merge"}, 0)],
+    ids=["of an import", "of a guarded command", "of a merge"],
+)
+def test_undo_leads_to_what_was_live_whatever_checks_say(planned: sa.Engine, settings: Settings, undone, held):
+    """What fails in the state of before is told and stops nobody; of an import it is a person who decides."""
+    with planned.begin() as connection:
+        for statement in (
+            "insert into etl.runs (run_id, source, as_of, operation)"
+            " values ('undone', 'x', '2025-10-01', cast(:undone as jsonb))",
+            """update etl.runs set operation = '{"kind": "undo", "run": "undone"}' where run_id = :run""",
+        ):
+            values = {"undone": json.dumps(undone) if undone else None, "run": RUN_ID}
+            connection.execute(sa.text(statement), {name: values[name] for name in values if f":{name}" in statement})
+    with_plan(planned, teams=[team(3, "LAKESIDE - 1")])
+    results = run_checks(planned, settings, RUN_ID)
+    found = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+
+    assert "warned" == outcomes(results)["teams/name_is_unique"]
+    assert (0, held) == (found["checks_failed"]["value"], found["checks_brought_back"]["value"])
+    assert held == sum("teams/name_is_unique" in text for text in found["checks_brought_back"]["detail"])
+
+
+@pytest.mark.parametrize(
     ("rows", "check", "count"),
     [
         ([team(3, "Lakeside 1")], "constraint/teams.unique_team_name_per_league", 1),

@@ -17,9 +17,15 @@ from rally_etl.settings import Settings
 STAGE = "validation"
 
 _RESULTS = sa.text(
-    "select league, check_name, outcome, failing_rows, error from etl.check_results"
+    "select league, check_name, severity, outcome, failing_rows, error from etl.check_results"
     " where run_id = :run_id order by check_name"
 )
+_TAKES_BACK_IMPORT = sa.text(
+    "select exists (select from etl.runs as r join etl.runs as u on u.run_id = r.operation ->> 'run'"
+    " where r.run_id = :run_id and r.operation ->> 'kind' = 'undo'"
+    " and coalesce(u.operation ->> 'kind', 'guard') = 'guard')"
+)
+"""A repair that is taken back brings back what it had mended; an import may have brought what was mended by nobody."""
 
 
 def validation_measures(engine: sa.Engine, run_id: str, settings: Settings | None = None) -> Measures:
@@ -33,8 +39,9 @@ def validation_measures(engine: sa.Engine, run_id: str, settings: Settings | Non
     expected = expected_checks(engine, settings or Settings.from_env(), run_id)
     with engine.connect() as connection:
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
+        takes_back = connection.scalar(_TAKES_BACK_IMPORT, {"run_id": run_id})
     leagues = {
-        league: _of_league(names, [row for row in results if row.league == league])
+        league: _of_league(names, [row for row in results if row.league == league], takes_back)
         for league, names in expected.items()
     }
     store_metrics(engine, run_id, STAGE, leagues)
@@ -54,14 +61,16 @@ def expected_checks(engine: sa.Engine, settings: Settings, run_id: str) -> dict[
     }
 
 
-def _of_league(names: Mapping[str, str], results: list[sa.Row]) -> dict[str, dict]:
+def _of_league(names: Mapping[str, str], results: list[sa.Row], takes_back: bool) -> dict[str, dict]:
     expected = set(names)
     ran = {row.check_name for row in results if row.outcome != "skipped"}
     named = {
         outcome: [_told(row) for row in results if row.outcome == outcome]
         for outcome in ("failed", "errored", "warned")
     }
+    back = [_told(row) for row in results if takes_back and (row.severity, row.outcome) == ("error", "warned")]
     measures = {
+        "checks_brought_back": measure(len(back), back),
         "checks_expected": measure(len(expected)),
         "checks_run": measure(len(ran & expected), [f"{name} did not run" for name in sorted(expected - ran)]),
     }

@@ -54,7 +54,7 @@ class RunFacts:
 
     Attributes:
         is_import: it takes in what somebody brings: a scrape, or a guarded command, whose rows may be live already.
-        is_way_back: it undoes a run that was no import.
+        is_way_back: it leads to rows that were live before: an undo, a restore. Which checks these had passed is told.
     """
 
     run_id: str
@@ -235,9 +235,7 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
     """
     sql = (
         "select r.as_of, coalesce(r.operation ->> 'kind', 'guard') = 'guard' as is_import,"
-        " r.operation ->> 'kind' = 'restore' or r.operation ->> 'kind' = 'undo'"
-        " and exists (select from etl.runs as u where u.run_id = r.operation ->> 'run'"
-        " and u.operation ->> 'kind' <> 'guard') as is_way_back"
+        " coalesce(r.operation ->> 'kind' in ('undo', 'restore'), false) as is_way_back"
         " from etl.runs as r where r.run_id = :run_id"
     )
     run = connection.execute(sa.text(sql), {"run_id": run_id}).first()
@@ -245,7 +243,7 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
         raise UsageError(f"the ledger has no run {run_id}; nothing was read\nhint: `rally-etl runs` lists them")
     sql = "select league from etl.run_leagues where run_id = :run_id order by league"
     leagues = tuple(connection.scalars(sa.text(sql), {"run_id": run_id}))
-    return RunFacts(run_id, run.as_of, leagues, run.is_import, bool(run.is_way_back))
+    return RunFacts(run_id, run.as_of, leagues, run.is_import, run.is_way_back)
 
 
 def _compared_with_live(
