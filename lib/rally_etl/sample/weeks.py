@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def next_week(settings: Settings) -> tuple[Path, date]:
-    """Write the season to ``.rally/sample`` and answer the first week that is not published yet, else the last one.
+    """Write the season to ``.rally/sample`` and answer the first week that is not live yet, else the last one.
+
+    A week that was taken back as a whole comes again; undos, merges and repairs are no weeks.
 
     Raises:
         UsageError: the database holds leagues that are not the sample's: made-up teams do not go beside real ones.
@@ -30,20 +32,21 @@ def next_week(settings: Settings) -> tuple[Path, date]:
     init(engine)
     names = {os.path.relpath(week.resolve(), settings.root): number for number, week in enumerate(weeks)}
     with engine.connect() as connection:
-        published = connection.execute(
+        imports = connection.execute(
             sa.text(
-                "select distinct r.source from etl.runs as r join etl.run_leagues as l using (run_id)"
-                " where l.published_at is not null"
+                "select r.source, bool_or(l.state <> 'undone') as stands"
+                " from etl.runs as r join etl.run_leagues as l using (run_id)"
+                " where l.published_at is not null and r.operation is null group by r.source"
             )
-        ).scalars()
-        seen = set(published)
+        )
+        seen = {row.source: row.stands for row in imports}
         holds_rows = connection.execute(sa.text("select exists (select from public.leagues)")).scalar()
     engine.dispose()
-    if seen - names.keys() or (holds_rows and not seen):
+    if seen.keys() - names.keys() or (holds_rows and not seen):
         raise UsageError(
             "this database holds real leagues; the made-up season was not imported into it"
             "\nhint: unset DATABASE_URL to use the embedded database, or give --source DIR"
         )
-    number = max((names[name] for name in seen), default=-1) + 1
+    number = max((names[name] for name, stands in seen.items() if stands), default=-1) + 1
     number = min(number, len(weeks) - 1)
     return weeks[number], season.WEEKS[number].as_of
