@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # The files that take longest come first, so that neither of the two processes waits for the other at the end.
-LONGEST := $(addprefix tests/,test_run.py test_operations.py test_incidents.py protection test_real_scrapes.py test_readme.py planning)
+LONGEST := $(addprefix tests/,test_run.py test_operations.py commands/test_orphans.py test_real_scrapes.py test_readme.py \
+	planning/test_lines.py test_pipeline.py test_rollback.py test_recovery.py faults test_incidents.py protection planning)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout 120 $(NOTEBOOKS)
 

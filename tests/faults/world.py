@@ -68,12 +68,21 @@ class World:
         if not self.sequences:
             self.note_ids()
         self._administer(f"drop database if exists {self._kept} with (force)")
+        self._leave_alone()
         self._administer(f"create database {self._kept} template {self.engine.url.database} {COPIED}")
 
     def put_back(self) -> None:
         """Make everything as it was; whoever is connected no longer is."""
         self._administer(f"drop database {self.engine.url.database} with (force)")
         self._administer(f"create database {self.engine.url.database} template {self._kept} {COPIED}")
+
+    def _leave_alone(self) -> None:
+        """End every session: a database can be copied when nobody is connected, and pools of runs here may still be."""
+        self.engine.dispose()
+        self._administer(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            f" where datname = '{self.engine.url.database}' and pid <> pg_backend_pid()"
+        )
 
     def note_ids(self) -> None:
         """Remember which ids the next rows would get."""

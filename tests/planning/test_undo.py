@@ -308,7 +308,8 @@ def test_merge_since_is_named(users):
 
     refused(users, undo(run_id), f"run {merged} .*{team}.*nothing was planned\nhint: undo {merged} first")
     do(users, undo(merged))
-    leave(users, run_id, "delete from teams where team_name = 'Skokie SC 12'")
+    forget = "delete from {} where {} = 'Skokie SC 12'"
+    leave(users, run_id, forget.format("teams", "team_name"), forget.format("etl.entity_history", "name"))
 
 
 def test_half_an_undo_is_none(users):
