@@ -187,8 +187,6 @@ class Lab:
 
     def go_on(self, published: tuple[str, ...] | None) -> Iterator[str]:
         """What is wrong with the next run."""
-        if not published:
-            self.world.reset_ids()
         broken = {row.run_id for row in self.world.rows(LEDGER, known=self.others)}
         self.proxy.arm()
         with self.command() as settings:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +34,20 @@ LOCKS = """
 """
 COPIED = "strategy file_copy"
 """By the other strategy a copy of a copy loses the indexes of unlogged tables in a crash (PostgreSQL 18.4)."""
-SEQUENCES = "select schemaname, sequencename, last_value from pg_sequences where schemaname = 'public'"
+KEYS = """
+    select t.relname as name, a.attname as key, r.relname as target
+    from pg_constraint as c join pg_class as t on t.oid = c.conrelid join pg_class as r on r.oid = c.confrelid
+    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    where c.contype = 'f' and c.connamespace = to_regnamespace('public') and cardinality(c.conkey) = 1
+"""
+NUMBERED = """
+    select t.relname as name from pg_attribute as a join pg_class as t on t.oid = a.attrelid
+    where t.relnamespace = to_regnamespace('public') and t.relkind = 'r' and a.attname = 'id'
+    and (a.attidentity <> '' or exists (
+        select from pg_attrdef as d where d.adrelid = t.oid and d.adnum = a.attnum
+        and pg_get_expr(d.adbin, d.adrelid) like 'nextval(%'))
+"""
+"""Tables whose new rows are numbered."""
 
 
 @dataclass(slots=True)
@@ -42,7 +57,7 @@ class World:
     engine: sa.Engine
     administration: sa.Engine
     public: dict[str, str] = field(default_factory=dict)
-    sequences: list[sa.Row] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)  # numbered table -> its highest id when it began
 
     @classmethod
     @contextmanager
@@ -65,7 +80,7 @@ class World:
     def keep(self) -> None:
         """Remember everything as it is now."""
         self.public = self.live()
-        if not self.sequences:
+        if not self.known:
             self.note_ids()
         self._administer(f"drop database if exists {self._kept} with (force)")
         self._leave_alone()
@@ -85,21 +100,11 @@ class World:
         )
 
     def note_ids(self) -> None:
-        """Remember which ids the next rows would get."""
-        self.sequences = self.rows(SEQUENCES)
-
-    def reset_ids(self) -> None:
-        """Let the next rows get the ids that they would have had at the moment of `note_ids`."""
-        with self.engine.begin() as connection:
-            for row in self.sequences:
-                connection.execute(
-                    sa.text("select setval(cast(:name as regclass), :value, :called)"),
-                    {
-                        "name": quote(row.schemaname, row.sequencename),
-                        "value": row.last_value or 1,
-                        "called": row.last_value is not None,
-                    },
-                )
+        """Remember which ids there are; `timeless` numbers those that come later in their order."""
+        self.known = {
+            row.name: self.rows(f"select coalesce(max(id), 0) from {quote('public', row.name)}")[0][0]
+            for row in self.rows(NUMBERED)
+        }
 
     def rows(self, sql: str, **binds: Any) -> list[sa.Row]:
         """Rows of a query."""
@@ -116,14 +121,35 @@ class World:
         return fingerprint(self.engine)
 
     def timeless(self) -> dict[str, str]:
-        """The same without the moments at which rows were written."""
-        digest = "select md5(coalesce(string_agg(r, chr(10) order by r), '')) from"
-        digest += " (select cast(to_jsonb(t) - cast(:times as text[]) as text) as r from {} as t) as rows"
+        """The same without the moments at which rows were written, and without what a repeated plan has cost in ids.
+
+        A plan that is made again takes its ids anew, so new rows count by their order: in their own table and wherever
+        a foreign key points at them.
+        """
         with self.engine.connect() as connection:
-            return {
-                row.name: connection.scalar(sa.text(digest.format(quote("public", row.name))), {"times": row.times})
-                for row in connection.execute(sa.text(TIMES)).all()
+            times = {row.name: row.times for row in connection.execute(sa.text(TIMES))}
+            pointing = {(row.name, row.key): row.target for row in connection.execute(sa.text(KEYS))}
+            pointing |= {(name, "id"): name for name in self.known}
+            tables = {
+                name: connection.scalars(sa.text(f"select to_jsonb(t) from {quote('public', name)} as t")).all()
+                for name in times
             }
+        number = {
+            name: {new: self.known[name] + place for place, new in enumerate(sorted(ids), start=1)}
+            for name in self.known
+            if (ids := {row["id"] for row in tables[name] if row["id"] > self.known[name]})
+        }
+        return {
+            name: _digest(
+                {
+                    column: number.get(pointing.get((name, column)), {}).get(value, value)
+                    for column, value in row.items()
+                    if column not in times[name]
+                }
+                for row in rows
+            )
+            for name, rows in tables.items()
+        }
 
     def sessions(self) -> list[str]:
         """Sessions of the product, with what they do."""
@@ -136,6 +162,10 @@ class World:
     def _administer(self, sql: str) -> None:
         with self.administration.connect() as connection:
             connection.execute(sa.text(sql))
+
+
+def _digest(rows: Iterable[dict[str, Any]]) -> str:
+    return sha256("\n".join(sorted(json.dumps(row, sort_keys=True) for row in rows)).encode()).hexdigest()
 
 
 def through(settings: Settings, folder: str) -> Settings:
