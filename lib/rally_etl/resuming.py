@@ -55,7 +55,7 @@ def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lamb
         _check(engine, settings, run, sealed)
         _begin(engine, run, sealed)
         first = STAGES[len(sealed)] if len(sealed) < len(STAGES) else "the publish"
-        kept = f"; {', '.join(result.stage for result in sealed)} stay as sealed" if sealed else ""
+        kept = f"; sealed already: {', '.join(result.stage for result in sealed)}" if sealed else ""
         tell("run", f"{run_id}  {run.source}  goes on with {first}{kept}")
         return go_through(engine, settings, run_id, run.dry_run, tell, sealed=sealed, publishing=_publish)
 
