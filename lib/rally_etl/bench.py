@@ -74,10 +74,7 @@ def _print(figures: Figures) -> None:
 
 def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> Figures:
     figures = Figures(lines)
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
-        folder = Path(name)
-        for linked in ("params", "notebooks"):
-            (folder / linked).symlink_to(home.root / linked)
+    with project(home) as (folder, url):
         write_large(folder / "scrape", lines)
         for what in ("first load", "unchanged again", f"{CHANGED:.0%} changed"):
             if what.endswith("changed"):
@@ -112,6 +109,34 @@ def database(home: Settings) -> Iterator[str]:
     finally:
         with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text(f"drop database {name} with (force)"))
+
+
+@contextmanager
+def project(home: Settings) -> Iterator[tuple[Path, str]]:
+    """A project folder with the params and notebooks of *home*, and the address of its database; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
+        folder = Path(name)
+        for linked in ("params", "notebooks"):
+            (folder / linked).symlink_to(home.root / linked)
+        yield folder, url
+
+
+@contextmanager
+def loaded(lines: int, label: str) -> Iterator[tuple[sa.Engine, Settings]]:
+    """A project whose database holds the large league with so many match lines; its scrape is in ``scrape``."""
+    with project(Settings.from_env()) as (folder, url):
+        write_large(folder / "scrape", lines)
+        import_in_child(folder, url, label)
+        settings = Settings(root=folder, database_url=url)
+        engine = connect(settings)
+        yield engine, settings
+        engine.dispose()
+
+
+def vacuum(engine: sa.Engine) -> None:
+    """Do at once what the server does by itself a minute later."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("vacuum analyze"))
 
 
 def import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from statistics import quantiles
 
 import psycopg2
 import sqlalchemy as sa
 
-from rally_etl.bench import database, import_in_child
-from rally_etl.database.engine import clean_message, connect
+from rally_etl.bench import loaded, vacuum
+from rally_etl.database.engine import clean_message
 from rally_etl.sample.attachments import attach
-from rally_etl.sample.large import change_share, write_large
-from rally_etl.settings import Settings
+from rally_etl.sample.large import change_share
 
 ROWS = 100_000
 READERS, WRITERS = 2, 2
@@ -192,26 +189,17 @@ def measure(rows: int = ROWS) -> None:
     """Load, attach users, change every match line, import that and take it back, with users at work all the time."""
     from rally_etl import runs
 
-    home = Settings.from_env()
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
-        folder = Path(name)
-        for linked in ("params", "notebooks"):
-            (folder / linked).symlink_to(home.root / linked)
-        write_large(folder / "scrape", rows)
-        import_in_child(folder, url, "publish")
-        settings = Settings(root=folder, database_url=url)
-        engine = connect(settings)
+    with loaded(rows, "publish") as (engine, settings):
         attach(engine)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("vacuum analyze"))
-        changed = change_share(folder / "scrape", 1.0, seed=2)
+        vacuum(engine)
+        changed = change_share(settings.root / "scrape", 1.0, seed=2)
         phases = Phases()
         application = Application(engine.url)
         with application.at_work():
             phases.begin("base")
             time.sleep(IDLE_S)
             phases.begin("import: stages")
-            order = runs.Order(source=folder / "scrape", as_of=AS_OF)
+            order = runs.Order(source=settings.root / "scrape", as_of=AS_OF)
             document = runs.run(settings, order, phases.tell)
             if document["decision"] == "HOLD":
                 phases.begin("import: publish")
@@ -221,7 +209,6 @@ def measure(rows: int = ROWS) -> None:
             operation = {"kind": "undo", "run": document["run_id"], **SIGNED}
             _require_published(runs.operate(settings, operation, tell=phases.tell, as_of=AS_OF))
             phases.begin("end")
-        engine.dispose()
     print(f"\n{changed:,} changed match lines; {READERS} users read and {WRITERS} write without a pause")
     for line in table(application.told, phases):
         print(line, flush=True)

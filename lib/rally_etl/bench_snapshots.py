@@ -10,18 +10,14 @@ import argparse
 import json
 import os
 import resource
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.bench import database, import_in_child
-from rally_etl.database.engine import connect
+from rally_etl.bench import loaded, vacuum
 from rally_etl.operations import KINDS
-from rally_etl.sample.large import write_large
 from rally_etl.settings import Settings
 
 LINES = 1_000_000
@@ -37,19 +33,9 @@ def main() -> None:
     """Measure once and print one table."""
     parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_snapshots", description=__doc__)
     parser.add_argument("--lines", type=int, default=LINES, help="match lines in the database")
-    lines, home = parser.parse_args().lines, Settings.from_env()
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
-        folder = Path(name)
-        for linked in ("params", "notebooks"):
-            (folder / linked).symlink_to(home.root / linked)
-        write_large(folder / "scrape", lines)
-        import_in_child(folder, url, "snapshots")
-        settings = Settings(root=folder, database_url=url)
-        engine = connect(settings)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("vacuum analyze"))
+    with loaded(parser.parse_args().lines, "snapshots") as (engine, settings):
+        vacuum(engine)
         measure(engine, settings)
-        engine.dispose()
 
 
 def measure(engine: sa.Engine, settings: Settings) -> None:

@@ -7,19 +7,17 @@ faster. Everything happens in a database of its own, which is removed afterwards
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from rally_etl.bench import CHANGED, begin_run, database, import_in_child
+from rally_etl.bench import CHANGED, begin_run, loaded, vacuum
 from rally_etl.database.catalog import quote
-from rally_etl.database.engine import connect, read_only
+from rally_etl.database.engine import read_only
 from rally_etl.database.references import Reference, find_map, read_reference_params
 from rally_etl.sample.attachments import attach
-from rally_etl.sample.large import PLAYERS_PER_TEAM, change_share, write_large
+from rally_etl.sample.large import PLAYERS_PER_TEAM, change_share
 from rally_etl.settings import Settings
 
 REFERENCES = 1_000_000
@@ -37,19 +35,10 @@ def main() -> None:
 
 def measure(wanted: int = REFERENCES) -> None:
     """Print seconds per step, and times the floor."""
-    home = Settings.from_env()
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
-        folder = Path(name)
-        for linked in ("params", "notebooks"):
-            (folder / linked).symlink_to(home.root / linked)
-        write_large(folder / "scrape", MATCH_LINES)
-        import_in_child(folder, url, "users")
-        settings = Settings(root=folder, database_url=url)
-        engine = connect(settings)
+    with loaded(MATCH_LINES, "users") as (engine, settings):
         attach(engine, users_per_team=PLAYERS_PER_TEAM, scale=max(1, round(wanted / PER_SCALE)))
-        _vacuum(engine)
+        vacuum(engine)
         _report(engine, settings)
-        engine.dispose()
 
 
 def _report(engine: sa.Engine, settings: Settings) -> None:
@@ -86,7 +75,7 @@ def _report(engine: sa.Engine, settings: Settings) -> None:
         reading(lambda connection: count_rows(connection, find_map(connection, params).of_users)),
     )
     row("noting, the first time", writing(lambda connection: note_users(connection, params)))
-    _vacuum(engine)  # what the server does by itself a minute later
+    vacuum(engine)
     row("noting, unchanged", writing(lambda connection: note_users(connection, params)))
     change_share(settings.root / "scrape", CHANGED, seed=2)
     run_id, _ = begin_run(engine, settings, "account")
@@ -95,11 +84,6 @@ def _report(engine: sa.Engine, settings: Settings) -> None:
     accounts = (_seconds(lambda: integration_measures(engine, settings, run_id)) for _ in range(TIMES))
     row("account of an import", min(accounts))
     row("search for orphans", reading(lambda connection: find_orphans(connection, settings)))
-
-
-def _vacuum(engine: sa.Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("vacuum analyze"))
 
 
 def _joined(connection: sa.Connection, reference: Reference) -> int:

@@ -71,6 +71,30 @@ _PRIMARY_KEYS = sa.text(
 )
 
 
+_FOREIGN_KEYS = sa.text(
+    """
+    select t.relname as table_name, a.attname as column_name, r.relname as target, b.attname as target_column
+    from pg_constraint as c
+    join pg_class as t on t.oid = c.conrelid and t.relnamespace = to_regnamespace('public')
+    join pg_class as r on r.oid = c.confrelid and r.relnamespace = to_regnamespace('public')
+    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
+    where c.contype = 'f' and cardinality(c.conkey) = 1
+    order by 1, 2
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """One foreign key of a single column."""
+
+    table: str
+    column: str
+    target: str
+    target_column: str
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column as the live table has it; ``default_sql`` is the text of its default expression."""
@@ -116,6 +140,11 @@ class Table:
 def quote(*parts: str) -> str:
     """A quoted identifier, with its schema when two parts are given."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def read_foreign_keys(connection: sa.Connection) -> list[ForeignKey]:
+    """Foreign keys of a single column between any two tables of schema ``public``, by table and column."""
+    return [ForeignKey(*row) for row in connection.execute(_FOREIGN_KEYS)]
 
 
 def read_catalog(

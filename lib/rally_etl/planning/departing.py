@@ -7,20 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import quote
-
-_KEYS = sa.text(
-    """
-    select t.relname as child, a.attname as column_name, r.relname as parent, b.attname as key
-    from pg_constraint as c
-    join pg_class as t on t.oid = c.conrelid and t.relnamespace = to_regnamespace('public')
-    join pg_class as r on r.oid = c.confrelid and r.relnamespace = to_regnamespace('public')
-    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
-    where c.contype = 'f' and cardinality(c.conkey) = 1 and t.relname = any(:names) and r.relname = any(:parents)
-    order by 1, 2
-    """
-)
+from rally_etl.database.catalog import quote, read_foreign_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +31,17 @@ def departing(connection: sa.Connection, plan: str, counts: Mapping[str, Counts]
         return {}
     leaves: dict[str, list[str]] = {}
     waits: dict[str, list[str]] = {}
-    for row in connection.execute(_KEYS, {"names": moving, "parents": list(counts)}):
-        column, parent, key = quote(row.column_name), quote(plan, row.parent), quote(row.key)
+    for each in read_foreign_keys(connection):
+        if each.table not in moving or each.target not in counts:
+            continue
+        column, parent, key = quote(each.column), quote(plan, each.target), quote(each.target_column)
         there = f"exists (select from {parent} as d where d._op = '{{0}}' and d.{key} = {{1}}.{column})"
-        if row.parent in going:
+        if each.target in going:
             left = f"p.{column} is distinct from b.{column} and {there.format('delete', 'b')}"
-            leaves.setdefault(row.child, []).append(f"({left})")
-        if counts[row.parent].inserts:
-            waits.setdefault(row.child, []).append(there.format("insert", "p"))
+            leaves.setdefault(each.table, []).append(f"({left})")
+        if counts[each.target].inserts:
+            waits.setdefault(each.table, []).append(there.format("insert", "p"))
     return {
-        name: f"({' or '.join(found)})" + "".join(f" and not {each}" for each in waits.get(name, []))
+        name: f"({' or '.join(found)})" + "".join(f" and not {text}" for text in waits.get(name, []))
         for name, found in leaves.items()
     }

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog
+from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog, read_foreign_keys
 from rally_etl.database.references import Reference, ReferenceParams, find_map
 from rally_etl.measures import counted
 from rally_etl.planning.undo.undone import row_key
 
-# Rows of users that belong to other rows of users: an undo of a repair may delete what it had brought back.
-_PARTS = sa.text(
-    """
-    select t.relname as table_name, a.attname as column_name, r.relname as target, b.attname as target_column
-    from pg_constraint as c
-    join pg_class as t on t.oid = c.conrelid and t.relnamespace = to_regnamespace('public')
-    join pg_class as r on r.oid = c.confrelid and r.relnamespace = to_regnamespace('public')
-    join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-    join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = c.confkey[1]
-    where c.contype = 'f' and cardinality(c.conkey) = 1 and r.relname = any(:targets)
-    order by 1, 2
-    """
-)
 _TEXTS = '\'"([^"]*)"\''  # every text within JSON
 
 
@@ -150,16 +137,11 @@ def find_pointing(
     ]
 
 
-def _parts(connection: sa.Connection, targets: list[str]) -> Iterator[Reference]:
-    for row in connection.execute(_PARTS, {"targets": targets}):
-        yield Reference(
-            table=row.table_name,
-            column=row.column_name,
-            target=row.target,
-            target_column=row.target_column,
-            is_hard=True,
-            is_users=True,
-        )
+def _parts(connection: sa.Connection, targets: Collection[str]) -> Iterator[Reference]:
+    """Rows of users that belong to other rows of users: an undo of a repair may delete what it had brought back."""
+    for each in read_foreign_keys(connection):
+        if each.target in targets:
+            yield Reference(**asdict(each), is_hard=True, is_users=True)
 
 
 def keep_pointing(connection: sa.Connection, pointing: Iterable[Pointing]) -> None:
