@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,6 +12,9 @@ import sqlalchemy as sa
 from rally_etl.errors import UsageError
 
 Severity = Literal["error", "warn", "info"]
+
+UNVERIFIED = "published_is_verified"
+"""Rule of the incident that a death between a publish and its verification opens."""
 
 _COLUMNS = (
     "number, run_id, league, rule, severity, what, done, todo, state, opened_at, resolved_at, resolved_by, reason"
@@ -98,14 +102,26 @@ def raise_unverified(connection: sa.Connection, run_id: str | None = None) -> li
     for row in found:
         raise_incident(
             connection,
-            "published_is_verified",
+            UNVERIFIED,
             f"run {row.run_id} ended after {row.league} was published and before it was read again",
             done="its rows are live as the plan says, but nobody has seen that they are",
-            todo="run the scrape again: its plan is empty if live is as planned; `rally-etl undo` takes the run back",
+            todo=f"`rally-etl run --resume {row.run_id}` reads them again; `undo {row.run_id}` takes them back",
             run_id=row.run_id,
             league=row.league,
         )
     return [(row.run_id, row.league) for row in found]
+
+
+def resolve_unverified(connection: sa.Connection, run_id: str, leagues: Iterable[str], reason: str) -> None:
+    """Say that somebody has seen these leagues of a run as planned after all."""
+    connection.execute(
+        sa.text(
+            "update etl.incidents set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = 'rally-etl',"
+            " reason = :reason"
+            " where run_id = :run and rule = :rule and league = any(:leagues) and state <> 'resolved'"
+        ),
+        {"run": run_id, "rule": UNVERIFIED, "leagues": list(leagues), "reason": reason},
+    )
 
 
 def read_incidents(connection: sa.Connection, run_id: str | None = None, *, only_open: bool = True) -> list[Incident]:

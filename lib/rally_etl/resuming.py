@@ -12,7 +12,7 @@ from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
 from rally_etl.errors import EvidenceMissing, UsageError
-from rally_etl.incidents import raise_incident
+from rally_etl.incidents import UNVERIFIED, raise_incident, resolve_unverified
 from rally_etl.inputs import differences
 from rally_etl.leftovers import tidy
 from rally_etl.outcomes import Outcome, finish, no_go
@@ -26,7 +26,6 @@ from rally_etl.settings import Settings
 from rally_etl.verification import see
 
 GUARD = "guard"
-UNVERIFIED = "published_is_verified"  # the rule of the incident that a death after a publish opens
 
 
 def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lambda label, text: None) -> dict[str, Any]:
@@ -212,14 +211,7 @@ def _look(
     if not (seen.differs or seen.unread or problems):
         with engine.begin() as connection:
             states.move(connection, run_id, outcomes, "verified", "the run was resumed: live is as planned")
-            connection.execute(
-                sa.text(
-                    "update etl.incidents set state = 'resolved', resolved_at = clock_timestamp(),"
-                    " resolved_by = 'rally-etl', reason = 'the run was resumed, and live is as planned'"
-                    " where run_id = :run and rule = :rule and league = any(:leagues) and state <> 'resolved'"
-                ),
-                {"run": run_id, "rule": UNVERIFIED, "leagues": list(outcomes)},
-            )
+            resolve_unverified(connection, run_id, outcomes, "the run was resumed, and live is as planned")
         return
     what = seen.told or seen.unread or "; ".join(problems)
     done = "its rows are live since before the run died; nothing was taken back, as others may have changed them since"
