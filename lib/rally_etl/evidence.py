@@ -76,22 +76,27 @@ def _measures_of(stage: str) -> Callable[..., dict]:
     elif stage == "validation":
         from rally_etl.checks import validation_measures
 
-        def take(engine: sa.Engine, settings: Settings, run_id: str) -> dict:
-            return validation_measures(engine, run_id, settings)
-
+        take = _together(validation_measures)
     elif stage == "integration":
         from rally_etl.planning import undo_measures
         from rally_etl.protection import integration_measures
 
-        def take(engine: sa.Engine, settings: Settings, run_id: str) -> dict:
-            found = integration_measures(engine, settings, run_id)
-            return found | {
-                league: found.get(league, {}) | measures
-                for league, measures in undo_measures(engine, settings, run_id).items()
-            }
-
+        take = _together(integration_measures, undo_measures)
     elif stage == "monitoring":
         from rally_etl.monitoring import monitoring_measures as take
     else:
         raise EvidenceMissing(f"stage {stage} has no measures of its own")
+    return take
+
+
+def _together(*parts: Callable[..., dict]) -> Callable[..., dict]:
+    """The measures of several parts of a stage as one; each part is called with engine, settings and run."""
+
+    def take(engine: sa.Engine, settings: Settings, run_id: str) -> dict:
+        found: dict[str, dict] = {}
+        for part in parts:
+            for league, measures in part(engine, settings, run_id).items():
+                found[league] = found.get(league, {}) | measures
+        return found
+
     return take

@@ -123,7 +123,7 @@ def test_undo_leads_to_what_was_live_whatever_checks_say(planned: sa.Engine, set
             connection.execute(sa.text(statement), {name: values[name] for name in values if f":{name}" in statement})
     with_plan(planned, teams=[team(3, "LAKESIDE - 1")])
     results = run_checks(planned, settings, RUN_ID)
-    found = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+    found = validation_measures(planned, settings, RUN_ID)["SAMPLE"]
 
     assert "warned" == outcomes(results)["teams/name_is_unique"]
     assert (0, held) == (found["checks_failed"]["value"], found["checks_brought_back"]["value"])
@@ -264,12 +264,12 @@ def test_broken_reference_in_live_is_found(planned: sa.Engine, settings: Setting
 def test_measures_count_what_should_have_run(planned: sa.Engine, settings: Settings):
     """A result that is missing from the ledger shows as a check that did not run, with its name."""
     run_checks(planned, settings, RUN_ID)
-    whole = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+    whole = validation_measures(planned, settings, RUN_ID)["SAMPLE"]
     with planned.begin() as connection:
         connection.execute(
             sa.text("delete from etl.check_results where check_name = 'teams/name_is_unique' and league = 'SAMPLE'")
         )
-    less = validation_measures(planned, RUN_ID, settings)["SAMPLE"]
+    less = validation_measures(planned, settings, RUN_ID)["SAMPLE"]
 
     assert whole["checks_expected"]["value"] == whole["checks_run"]["value"] == less["checks_expected"]["value"]
     assert (1, ["teams/name_is_unique did not run"]) == (
@@ -280,7 +280,7 @@ def test_measures_count_what_should_have_run(planned: sa.Engine, settings: Setti
 
 def test_measures_without_any_result(planned: sa.Engine, settings: Settings):
     """A run whose checks never ran has expected ones and none that ran."""
-    measures = validation_measures(planned, RUN_ID, settings)
+    measures = validation_measures(planned, settings, RUN_ID)
 
     assert {"SAMPLE", "OTHER"} == set(measures)
     assert measures["SAMPLE"]["checks_expected"]["value"] > measures["SAMPLE"]["checks_run"]["value"] == 0
@@ -289,7 +289,7 @@ def test_measures_without_any_result(planned: sa.Engine, settings: Settings):
 def test_measures_are_kept_for_trends(planned: sa.Engine, settings: Settings):
     """The ledger's metrics hold the measures that were returned."""
     run_checks(planned, settings, RUN_ID)
-    measures = validation_measures(planned, RUN_ID, settings)
+    measures = validation_measures(planned, settings, RUN_ID)
     with planned.connect() as connection:
         rows = connection.execute(
             sa.text("select league, metric, value from etl.metrics where stage = 'validation'")
@@ -303,4 +303,4 @@ def test_measures_are_kept_for_trends(planned: sa.Engine, settings: Settings):
 def test_unknown_run_is_refused(engine: sa.Engine, settings: Settings):
     """A run that the ledger does not have cannot be checked."""
     with pytest.raises(UsageError, match="no run"):
-        validation_measures(engine, "none", settings)
+        validation_measures(engine, settings, "none")

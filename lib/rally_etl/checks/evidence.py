@@ -28,15 +28,12 @@ _TAKES_BACK_IMPORT = sa.text(
 """A repair that is taken back brings back what it had mended; an import may have brought what was mended by nobody."""
 
 
-def validation_measures(engine: sa.Engine, run_id: str, settings: Settings | None = None) -> Measures:
+def validation_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
     """Measures of the stage per league, from the ledger; they go to the ledger's metrics too.
 
     What should have run is counted from the files and the database's constraints, not from what did run.
-
-    Args:
-        settings: where the check files are; None is the project of the environment.
     """
-    expected = expected_checks(engine, settings or Settings.from_env(), run_id)
+    expected = expected_checks(engine, settings, run_id)
     with engine.connect() as connection:
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
         takes_back = connection.scalar(_TAKES_BACK_IMPORT, {"run_id": run_id})
