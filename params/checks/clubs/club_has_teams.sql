@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A second spelling of a club is offered at registration beside the right one and has nobody in it (incident 47).
+-- mend: Merge it into the right spelling: `rally-etl merge clubs <id> into <id>`; a club that nothing is like may be deleted by hand.
 with empty as materialized (
     select
         c.id,

@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: A club in two spellings shows two half rosters and two half standings (incident 47: one club in six spellings).
+-- mend: Make them one with `rally-etl merge clubs <id> into <id>`, and write both spellings into params/clubs.yaml so that no import splits them again.
 with playing as (
     select distinct
         c.id,

@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: More lines than courts mean that two meetings were merged or one was imported twice.
+-- mend: Compare the match ids: `rally-etl constraints --repair` folds lines that stand twice; two meetings on one date need their date from the site.
 -- max_failing_share: 0.001
 -- share_of: match_scores of the last year
 select

@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: One date for all is a scraper that read the date of the page and not of the match (incident 28).
+-- mend: Do not publish: mend the scraper (it read the date of the page) and scrape again; what is live already goes back with `rally-etl undo <run>`.
 with dated as (
     select
         match_date,

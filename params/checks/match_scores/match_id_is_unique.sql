@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: A line that stands twice counts twice in every record of wins and losses.
+-- mend: `rally-etl constraints --repair` folds the lines that are one and adds the unique key that is missing.
 with repeated as (
     -- A number per id is cheaper to group by than the id. Where none repeats the lines are not read again.
     select hashtextextended(tenniscores_match_id, 0) as id_hash

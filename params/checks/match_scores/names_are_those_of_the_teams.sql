@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: Half of the application joins by name and half by id; where they differ a team sees the matches of another (incident 25: 2,902 rows).
+-- mend: `rally-etl orphans` shows for each row which team it names; `rally-etl orphans --repair` puts it on that team.
 select
     m.id,
     m.match_date,

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A line of an unknown id is missing from the record of the person behind it (incident 44).
+-- mend: Scrape the roster of that team too; an id in another spelling is answered with `rally-etl reviews`.
 -- max_failing_share: 0.02
 -- share_of: match_scores of the last year
 with known as materialized (

@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: A line of a team against itself counts as a win and a loss of the same team.
+-- mend: Look the match up on the site and put the right opponent into params/leagues/<league>.yaml as an alias, then scrape again.
 select
     id,
     match_date,

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A link to a team that is gone opens an empty page, or another team once its id is used again.
+-- mend: `rally-etl orphans --repair` puts the row on the team that it names.
 select
     m.id,
     m.match_date,

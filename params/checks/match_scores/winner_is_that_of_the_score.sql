@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: Scores are stored home first; where the winner contradicts them a file was read the wrong way round.
+-- mend: Look a few of the lines up on the site; if the scores are the wrong way round, scrape again: the direction of a file is found anew at each import.
 -- max_failing_share: 0.05
 -- share_of: match_scores of the last year
 with printed as (

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: The session takes club and series from the player and the pages from the team; they show different tables.
+-- mend: Scrape the roster again: an import writes club and series of the team; what stays is a row that no roster names, put right by hand.
 select
     p.id,
     p.tenniscores_player_id,

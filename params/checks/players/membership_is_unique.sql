@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: A person who is twice in a team is twice in its roster, and a session may open the wrong row (incident 31).
+-- mend: `rally-etl constraints --repair` makes one of rows that are one; else `rally-etl merge players <id> into <id>`.
 select
     tenniscores_player_id,
     team_id,

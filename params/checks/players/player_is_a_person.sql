@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: A menu entry or a substitute mark scraped as a person can be put into line-ups (incident 30: 276 rows).
+-- mend: Switch the row off (is_active = false) once nothing of a user refers to it, and have the scraper leave the entry out.
 select
     id,
     tenniscores_player_id,

@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: A match against itself stands in the calendar and nobody comes.
+-- mend: Look the match up on the site; mend the scraper, scrape the schedule again and delete the wrong row by hand.
 select
     id,
     match_date,

@@ -3,6 +3,7 @@
 -- dimension: completeness
 -- owner: league-data
 -- why: A match without its team is missing from the calendar of the team (incident 13).
+-- mend: `rally-etl orphans --repair` links what names a live team; a name that no team has goes into params/leagues/<league>.yaml or is answered with `rally-etl reviews`.
 -- max_failing_share: 0.01
 -- share_of: schedule of the last year
 select

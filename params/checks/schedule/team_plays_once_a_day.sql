@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: A match that stands twice under two spellings asks for availability twice and pushes others off the page (incident 12).
+-- mend: Compare the spellings of the names: `rally-etl constraints --repair` folds rows that are one meeting; a wrong date is scraped again.
 with sides as (
     select
         match_date,

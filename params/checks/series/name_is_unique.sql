@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: A series in two rows shows two half tables and hides teams from each other.
+-- mend: Make them one with `rally-etl merge series <id> into <id>`.
 with playing as (
     select distinct
         s.id,

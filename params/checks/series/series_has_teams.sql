@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A series that an importer made up is offered at registration and shows an empty table (26 of 79 in one import).
+-- mend: Merge it into the series it was meant to be with `rally-etl merge series <id> into <id>`, or delete it by hand.
 with empty as materialized (
     select
         s.id,

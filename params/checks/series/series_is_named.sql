@@ -3,6 +3,7 @@
 -- dimension: completeness
 -- owner: league-data
 -- why: The application sorts and groups by the name; a placeholder is a scraper that lost its place (incident 24).
+-- mend: Find the series of its teams on the site and `rally-etl merge series <id> into <id>`; then mend the scraper.
 select distinct
     s.id,
     s.name

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: The series table joins by name and the team page by id; where they differ the row loses its team.
+-- mend: `rally-etl orphans --repair` puts the row on the team that it names; series in another spelling: `rally-etl names normalise <league>`.
 select
     s.id,
     s.team,

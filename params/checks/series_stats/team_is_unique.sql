@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: The position of a team is read from one row; with two the page shows either.
+-- mend: `rally-etl constraints --repair` folds rows of one team; of two printed names the wrong one goes into params/leagues/<league>.yaml as an alias.
 select
     team_id,
     count(*) as row_count,

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A difference is a team that is missing from the table or stands in the wrong series (incident 27).
+-- mend: See which team of the series is missing from the standings or stands in another series, and scrape the standings again.
 select
     s.series_id,
     min(s.series) as series,

@@ -3,6 +3,7 @@
 -- dimension: completeness
 -- owner: league-data
 -- why: A team without players is offered in drop-downs and shows an empty page (incident 11: 110 phantom teams).
+-- mend: Scrape the roster of the series again; a team that the league does not have: `rally-etl merge teams <id> into <id>`.
 -- max_failing_share: 0.05
 -- share_of: teams
 select

@@ -3,6 +3,7 @@
 -- dimension: consistency
 -- owner: league-data
 -- why: A team that nothing supports is a phantom of an importer (incident 11: 110 teams), in every drop-down.
+-- mend: `rally-etl orphans --repair` switches off teams that nothing speaks of; one that has a right twin: `rally-etl merge teams <id> into <id>`.
 -- A standings row that counts nothing supports no team. What users wrote does: every column of theirs that holds team ids
 -- is asked, whatever tables this database has.
 with unsupported as materialized (

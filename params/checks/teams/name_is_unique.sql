@@ -3,6 +3,7 @@
 -- dimension: uniqueness
 -- owner: league-data
 -- why: If two rows stand for one team, its matches, polls and practices are split between two pages.
+-- mend: Make them one with `rally-etl merge teams <id> into <id>`; rows of users follow.
 select
     lower(regexp_replace(btrim(team_name), '\W+', ' ', 'g')) as folded_name,
     count(*) as team_count,

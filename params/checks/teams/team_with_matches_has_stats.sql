@@ -3,6 +3,7 @@
 -- dimension: completeness
 -- owner: league-data
 -- why: Without its row a team is missing from its series table and its position is empty.
+-- mend: Scrape the standings again (or of all series): the site prints them with the results.
 with played as (
     select home_team_id as team_id
     from match_scores
