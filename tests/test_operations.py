@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from conftest import REPOSITORY
+from inprocess import rally_etl
 from rally_etl import leftovers, runs
 from rally_etl.database.engine import connect
 from rally_etl.errors import UsageError
@@ -59,19 +57,8 @@ class Project:
             return tuple(connection.execute(sa.text(sql), {"twin": f"{TWIN}%", "team": TEAM}).one())
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command in a process of its own, as an operator calls it."""
-        environment = os.environ | {
-            "DATABASE_URL": self.settings.database_url,
-            "RALLY_HOME": str(self.settings.root),
-            "PYTHONPATH": str(REPOSITORY / "lib"),
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "rally_etl", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=200,
-            env=environment,
-        )
+        """The command in a process of its own; its notebooks run within it."""
+        return rally_etl(self.settings, *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY, first
+from inprocess import stages_here
 from rally_etl import inputs, ledger, leftovers, publishing, recovery, resuming, runs, states
 from rally_etl.database.locks import RUN_LOCK, run_lock
 from rally_etl.errors import LockLost, UsageError
@@ -135,6 +136,14 @@ def dies_at(label: str, text: str) -> Callable[[str, str], None]:
     return tell
 
 
+@pytest.fixture
+def here(project) -> Iterator[None]:
+    """Notebooks run within this process."""
+    with stages_here(project.settings):
+        yield
+
+
+@pytest.mark.usefixtures("here")
 def test_run_that_died_is_resumed_until_it_ends(project, monkeypatch):
     """Killed before its third notebook, then between publish and verification: each time closed, told, resumed.
 

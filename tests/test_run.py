@@ -19,7 +19,8 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY
-from rally_etl import runs
+from inprocess import rally_etl, stages_here
+from rally_etl import runs, scraps
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.locks import run_lock
 from rally_etl.errors import RunLocked, UsageError
@@ -78,10 +79,11 @@ class Project:
             env=environment,
         )
 
-    def told_by_command(self, name: str, *arguments: str) -> None:
-        """Run the command and keep what it told as *name*."""
+    def told_by_command(self, name: str, *arguments: str, here: bool = False) -> None:
+        """Run the command, its notebooks in kernels or *here*, and keep what it told as *name*."""
         before = fingerprint(self.engine)
-        done = self.command("run", "--json", *arguments)
+        words = ("run", "--json", *arguments)
+        done = rally_etl(self.settings, *words) if here else self.command(*words)
         document = json.loads(done.stdout) if done.stdout else {}
         self.told[name] = Told(document, before, fingerprint(self.engine), done.stderr, done.returncode)
 
@@ -102,10 +104,11 @@ def project(module_settings: Settings, module_engine: sa.Engine) -> Iterator[Pro
     users(module_engine)
     _add_broken_league(project.weeks[1])
     project.told_by_command("week 2 beside a broken league", "--source", str(project.weeks[1]), "--as-of", days[1])
-    project.told_by_call("week 2 without evidence", 2, _removes_evidence(project))
+    with stages_here(module_settings):
+        project.told_by_call("week 2 without evidence", 2, _removes_evidence(project))
     with _kernel_killed_in_import(module_engine):
         project.told_by_call("week 3 killed", 3, lambda label, text: None)
-    project.told_by_command("week 3 dry", "--source", str(project.weeks[2]), "--as-of", days[2], "--dry-run")
+    project.told_by_command("week 3 dry", "--source", str(project.weeks[2]), "--as-of", days[2], "--dry-run", here=True)
     yield project
 
 
@@ -130,7 +133,7 @@ def _removes_evidence(project: Project) -> Any:
             notebook = json.loads(path.read_text(encoding="utf-8"))
             for cell in notebook["cells"]:
                 cell["outputs"] = [
-                    out for out in cell.get("outputs", []) if "scrapbook" not in str(out.get("metadata"))
+                    out for out in cell.get("outputs", []) if scraps.DATA_MIME not in out.get("data", {})
                 ]
             path.write_text(json.dumps(notebook), encoding="utf-8")
 

@@ -15,16 +15,16 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY
-from faults.inprocess import stages_here
 from faults.labs import AS_OF, OTHER, of_other_league
 from faults.world import World
+from inprocess import stages_here
 from rally_etl import runs
 from rally_etl.database.locks import HOLDERS, RUN_LOCK
 from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings
 from scrapes import APTA, Import, Kinds, changed, small, write
 
-HERE = ("-c", "from faults.inprocess import command; command()")  # the command, its stages in its own process
+HERE = ("-c", "from inprocess import command; command()")  # the command, its stages in its own process
 WITH_KERNELS = ("-m", "rally_etl")
 SIGNED = ("--by", "Ann Example", "--reason", "at once")
 DONE, BUSY = 0, 5

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from conftest import REPOSITORY
+from inprocess import rally_etl
 from rally_etl.database.references import read_reference_params
 from rally_etl.protection.memory import note_users
 from rally_etl.sample import season
@@ -54,19 +52,8 @@ class Project:
     done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command in a process of its own, as an operator calls it."""
-        environment = os.environ | {
-            "DATABASE_URL": self.settings.database_url,
-            "RALLY_HOME": str(self.settings.root),
-            "PYTHONPATH": str(REPOSITORY / "lib"),
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "rally_etl", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=200,
-            env=environment,
-        )
+        """The command in a process of its own; its notebooks run within it."""
+        return rally_etl(self.settings, *arguments)
 
     def column(self, sql: str) -> list[Any]:
         """First column of a query."""

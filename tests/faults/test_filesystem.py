@@ -44,7 +44,7 @@ def run(lab: Lab, largest_file: int | None = None) -> subprocess.CompletedProces
     }
     arguments = ("run", "--source", str(scrape_of(lab)), "--as-of", labs.AS_OF.isoformat(), "--json")
     done = subprocess.run(
-        [sys.executable, "-c", "from faults.inprocess import command; command()", *arguments],
+        [sys.executable, "-c", "from inprocess import command; command()", *arguments],
         capture_output=True,
         text=True,
         env=environment,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from faults.inprocess import stages_here
+from inprocess import stages_here
 from faults.proxy import Fault, Proxy
 from faults.world import World, through
 from rally_etl import protection

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conftest import REPOSITORY
 from rally_etl import pipeline, scraps
 from rally_etl.reporting import executed
 from rally_etl.settings import Settings
@@ -77,3 +81,26 @@ def command() -> None:
 
     with stages_here(Settings.from_env()):
         main()
+
+
+HERE = ("-c", "from inprocess import command; command()")
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Variables of a process that works on the project and the database of *settings*, and finds the tests too."""
+    return os.environ | {
+        "DATABASE_URL": settings.database_url or "",
+        "RALLY_HOME": str(settings.root),
+        "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "lib"), str(REPOSITORY / "tests"))),
+    }
+
+
+def rally_etl(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, as an operator calls it, but with its stages within that process."""
+    return subprocess.run(
+        [sys.executable, *HERE, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env=environment_of(settings),
+    )
