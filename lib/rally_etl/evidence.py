@@ -78,10 +78,11 @@ def _measures_of(stage: str) -> Callable[..., dict]:
 
         take = _together(validation_measures)
     elif stage == "integration":
+        from rally_etl.features import feature_measures
         from rally_etl.planning import undo_measures
         from rally_etl.protection import integration_measures
 
-        take = _together(integration_measures, undo_measures)
+        take = _together(integration_measures, feature_measures, undo_measures)
     elif stage == "monitoring":
         from rally_etl.monitoring import monitoring_measures as take
     else:

@@ -201,18 +201,6 @@ def test_planned_user_row_is_counted(live, settings, table, row):
     assert 0 == measured(live, settings, "OTHER")["user_rows_changed"]
 
 
-def test_page_that_gets_empty_is_named(live, settings):
-    """An active team whose whole roster would be deactivated loses a page; a team that goes does not."""
-    with_plan(
-        live,
-        players=[{"id": 1, "is_active": False}, {"id": 2, "is_active": False}],
-        teams=[{"id": 2, "is_active": False}],
-    )
-    found = integration_measures(live, settings, RUN_ID)["SAMPLE"]["pages_worse"]
-
-    assert {"value": 1, "detail": ["roster of Lakeside - 12"]} == found
-
-
 def test_run_without_candidate_is_refused(live, settings):
     """Without a candidate nothing was compared, and that is no zero."""
     with pytest.raises(RallyEtlError, match="no candidate"):

@@ -85,7 +85,7 @@ def test_book_shows_what_is_live(engine, book):
 def test_lines_of_columns_kept_by_hand():
     """Each column has a line, and each row that would change has one."""
     detail = ["clubs.logo_filename: 3 values, 1 would change", "clubs.logo_filename of Tennaqua"]
-    rows = [{"metric": "hand_kept_changed", "detail": detail}, {"metric": "pages_worse", "detail": ["x"]}]
+    rows = [{"metric": "hand_kept_changed", "detail": detail}, {"metric": "pages_broken", "detail": ["x"]}]
     table = references.hand_kept(SimpleNamespace(of_run=lambda query, stage: rows))
 
     assert [

@@ -65,6 +65,20 @@ class _Question:
     league_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Schemas in which bare names are looked up, before and after."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+_COPY_BEFORE_COMMAND = sa.text(
+    "select details ->> 'snapshot' from etl.guards where run_id = :run and method = 'direct'"
+)
+"""Where a guarded command's own rows are live already, live before it is the snapshot."""
+
+
 def ask(engine: sa.Engine, settings: Settings, run_id: str, features: Sequence[Feature]) -> list[Answer]:
     """Ask *features* for every league of the run, in live and in its candidate, as both are at one moment.
 
@@ -78,6 +92,7 @@ def ask(engine: sa.Engine, settings: Settings, run_id: str, features: Sequence[F
     candidate = schemas(run_id)[1]
     with read_only(engine, candidate, "public") as connection:
         facts = run_facts(connection, run_id)
+        sides = _Sides(_live(connection, run_id), (candidate, "public"))
         league_ids = find_league_ids(connection, settings, facts.leagues, run_id)
         missing = _missing_tables(connection, {name for feature in features for name in feature.needs})
     answers = [
@@ -96,9 +111,9 @@ def ask(engine: sa.Engine, settings: Settings, run_id: str, features: Sequence[F
 
     def work(snapshot: str) -> None:
         with _session(engine, snapshot, settings.statement_timeout_s) as connection:
-            users = _Users(connection, candidate)
+            users = _Users(connection, sides)
             for question in _taken(questions):
-                answer = _answer(connection, candidate, question, users, facts.as_of)
+                answer = _answer(connection, sides, question, users, facts.as_of)
                 with lock:
                     answers.append(answer)
 
@@ -107,6 +122,11 @@ def ask(engine: sa.Engine, settings: Settings, run_id: str, features: Sequence[F
             future.result()
     places = {feature.name: place for place, feature in enumerate(features)}
     return sorted(answers, key=lambda each: (each.league, places[each.feature]))
+
+
+def _live(connection: sa.Connection, run_id: str) -> tuple[str, ...]:
+    copy = connection.scalar(_COPY_BEFORE_COMMAND, {"run": run_id})
+    return (copy, "public") if copy else ("public",)
 
 
 def _missing_tables(connection: sa.Connection, names: Iterable[str]) -> set[str]:
@@ -146,8 +166,8 @@ _DROP_TEMPORARY = ("drop table if exists pg_temp.asked_before", "drop table if e
 class _Users:
     """Who sees the pages of whom in one league: users associated with an active player of the team, club, series."""
 
-    def __init__(self, connection: sa.Connection, candidate: str) -> None:
-        self._connection, self._candidate = connection, candidate
+    def __init__(self, connection: sa.Connection, sides: _Sides) -> None:
+        self._connection, self._sides = connection, sides
         self._league_id: int | None = None
         self._are_known = not _missing_tables(connection, ["user_player_associations"])
 
@@ -156,8 +176,8 @@ class _Users:
         if not self._are_known or league_id == self._league_id:
             return
         self._connection.execute(sa.text("delete from pg_temp.asked_users"))
-        for schemas_ in (("public",), (self._candidate, "public")):
-            _see(self._connection, schemas_)
+        for side in (self._sides.before, self._sides.after):
+            _see(self._connection, side)
             self._connection.execute(_FIND_USERS, {"league_id": league_id})
         self._league_id = league_id
 
@@ -191,7 +211,7 @@ _NAMES = {
 """The name of a subject, as an example says it."""
 
 
-def _answer(connection: sa.Connection, candidate: str, question: _Question, users: _Users, as_of: object) -> Answer:
+def _answer(connection: sa.Connection, sides: _Sides, question: _Question, users: _Users, as_of: object) -> Answer:
     """Ask one page for one league on both sides; the transaction stays usable whatever happens."""
     feature, told = question.feature, {"league": question.league, "feature": question.feature.name}
     if question.league_id is None:
@@ -201,14 +221,14 @@ def _answer(connection: sa.Connection, candidate: str, question: _Question, user
     started = time.perf_counter()
     try:
         with connection.begin_nested() as savepoint:
-            _see(connection, ("public",))
+            _see(connection, sides.before)
             _execute(
                 connection,
                 "insert into pg_temp.asked_before (subject_id, works, shown)\n"
                 f"select subject_id, works, shown from (\n{feature.sql}\n) as asked",
                 binds,
             )
-            _see(connection, (candidate, "public"))
+            _see(connection, sides.after)
             row = _execute(connection, _compared(feature), binds | {"subject": feature.subject}).one()._asdict()
             savepoint.rollback()  # the next page finds the temporary table empty
     except sa.exc.SQLAlchemyError as error:

@@ -23,7 +23,7 @@ from rally_etl.errors import RallyEtlError
 from rally_etl.measures import Measures, counted, measure, store_metrics
 from rally_etl.naming import load_leagues
 from rally_etl.planning.operations import of_run
-from rally_etl.planning.schema import read_planned, schemas
+from rally_etl.planning.schema import schemas
 from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.accounted import unaccounted_rows
 from rally_etl.protection.hand_kept import compare_hand_kept
@@ -42,7 +42,6 @@ NAMES = (
     "hand_kept_changed",
     "practices_differ",
     "keys_differ",
-    "pages_worse",
 )
 _FATES = {fate: f"references_{fate}" for fate in ("lost", "moved", "renamed")} | {"emptied": "references_lost"}
 """Measure that a fate of an account counts in: a reference that is emptied has lost what it pointed at."""
@@ -51,15 +50,6 @@ _FATES = {fate: f"references_{fate}" for fate in ("lost", "moved", "renamed")} |
 _TABLES = sa.text(
     "select relname from pg_class where relnamespace = to_regnamespace(quote_ident(:name)) and relkind <> 'i'"
 )
-# Pages of a team, and the rows that fill them.
-_PAGES = {
-    "roster": "select team_id from {players} where is_active is not false and team_id is not null",
-    "standing": "select team_id from {series_stats} where team_id is not null",
-    "schedule": (
-        "select unnest(array[home_team_id, away_team_id]) as team_id from {schedule}"
-        " where coalesce(away_team, '') <> '' and home_team not ilike '%practice%'"
-    ),
-}
 
 
 @dataclass(slots=True)
@@ -136,7 +126,6 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
                 texts = unlike_snapshot(connection, settings, run_id, operation)
             for text in texts:
                 found.add("user_rows_changed", [], 1, text)
-        _count_pages(connection, candidate, found, operation)
     measures = found.measures()
     with engine.begin() as connection:
         store_accounts(connection, run_id, "candidate", accounts)
@@ -265,37 +254,3 @@ def _user_row_queries(
             f"{name} row",
             f"select array[]::text[] as leagues, cast(p as text) as shown from {quote(plan, name)} as p",
         )
-
-
-def _count_pages(connection: sa.Connection, candidate: str, found: _Found, operation: Mapping[str, Any] | None) -> None:
-    """Count the pages of teams that stay active and would lose all their rows; an undo, those of before its run."""
-    tables = ("players", "series_stats", "schedule")
-    live, after = ({name: quote(schema, name) for name in tables} for schema in ("public", candidate))
-    if operation and operation["kind"] == "undo":
-        live = {name: _before_run(connection, operation["run"], name) for name in tables}
-    for page, sql in _PAGES.items():
-        gone = connection.execute(
-            sa.text(
-                f"select t.league_id, t.team_name from {quote(candidate, 'teams')} as t"
-                f" join (select distinct team_id from ({sql.format(**live)}) as l) as b on b.team_id = t.id"
-                f" left join (select distinct team_id from ({sql.format(**after)}) as c) as a on a.team_id = t.id"
-                " where t.is_active is not false and a.team_id is null order by t.team_name"
-            )
-        )
-        for row in gone:
-            if (key := found.keys.get(row.league_id)) in found.leagues:
-                found.add("pages_worse", [key], 1, f"{page} of {row.team_name}")
-
-
-def _before_run(connection: sa.Connection, run_id: str, name: str) -> str:
-    """SQL of a table as it was before a run that is published, as far as nobody has changed it since."""
-    table = read_planned(connection, run_id).get(name)
-    if table is None:
-        return quote("public", name)
-    plan = schemas(run_id)[0]
-    columns = ", ".join(quote(column) for column in table.column_names)
-    return (
-        f"(select {columns} from {quote('public', name)} as l"
-        f" where not exists (select from {quote(plan, name)} as p where {table.same('p', 'l')})"
-        f" union all select {columns} from {quote(plan, f'{name}_before')}) as before_run"
-    )
