@@ -3,6 +3,7 @@
 -- dimension: validity
 -- owner: league-data
 -- why: What users see, or what goes wrong next, if it is not true.
+-- mend: What to do about the rows that it finds: where to look first, which command.
 select
     id,
     team_name

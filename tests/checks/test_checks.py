@@ -29,6 +29,7 @@ HEADER = """-- title: A team is named
 -- dimension: completeness
 -- owner: league-data
 -- why: It shows as a blank line.
+-- mend: Name it.
 """
 
 

@@ -211,7 +211,7 @@ def own_checks(settings: Settings, **queries: str) -> None:
     for statement, sql in queries.items():
         path = settings.params_dir / "checks" / "teams" / f"{statement}.sql"
         path.parent.mkdir(parents=True, exist_ok=True)
-        header = "-- title: t\n-- severity: error\n-- dimension: validity\n-- owner: o\n-- why: w\n"
+        header = "-- title: t\n-- severity: error\n-- dimension: validity\n-- owner: o\n-- why: w\n-- mend: m\n"
         path.write_text(header + sql, encoding="utf-8")
 
 

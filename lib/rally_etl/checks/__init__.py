@@ -5,13 +5,13 @@ from __future__ import annotations
 from rally_etl.checks.evidence import validation_measures
 from rally_etl.checks.files import Check, read_check, read_checks, require_proofs
 from rally_etl.checks.results import CheckResult
+from rally_etl.checks.running import RunFacts, run_check
 from rally_etl.checks.suite import (
-    RunFacts,
     audit,
     blocking_failures,
     blocking_on_live,
+    check_candidate,
     check_live,
-    run_check,
     run_checks,
 )
 
@@ -22,6 +22,7 @@ __all__ = [
     "audit",
     "blocking_failures",
     "blocking_on_live",
+    "check_candidate",
     "check_live",
     "read_check",
     "read_checks",

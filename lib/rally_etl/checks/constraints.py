@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, outcome_of
+from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, Keys, Rule
 from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import clean_message
 
@@ -70,13 +70,30 @@ _WITH_LEAGUE = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One demand of a live table; `sql` gives the rows that break it, each with ``_leagues``, whom it concerns."""
+    """One demand of a live table; `sql` gives the rows that break it, each with ``_leagues``, whom it concerns.
+
+    `reads` are the tables whose rows decide it.
+    """
 
     name: str
     table: str
     title: str
     dimension: str
     sql: str
+    reads: frozenset[str]
+
+    @property
+    def rule(self) -> Rule:
+        """What is said of it in results."""
+        return Rule(
+            check=self.name,
+            severity="error",
+            dimension=self.dimension,
+            title=self.title,
+            owner="database",
+            why="The table demands it: the database would refuse the row, or has been made to take it.",
+            mend="Mend the record in the scrape, or the live row that it meets; `rally-etl orphans` lists lost references.",
+        )
 
 
 def candidate_constraints(connection: sa.Connection, plan: str, run_id: str) -> list[Constraint]:
@@ -123,32 +140,26 @@ def run_constraint(
         keys: spelling in the rows -> key of the league, where they differ.
     """
     started = time.perf_counter()
-    told = {"check": constraint.name, "severity": "error", "dimension": constraint.dimension, "title": constraint.title}
+    wanted = list(leagues)
     try:
         with connection.begin_nested():
             # The texts come from the catalogue: a colon or a percent sign in them is no bind.
             no_binds = {"no_parameters": True}
             rows = connection.exec_driver_sql(_by_league(constraint.sql), execution_options=no_binds).all()
     except sa.exc.SQLAlchemyError as error:
-        told |= {"outcome": "errored", "error": clean_message(error), "seconds": time.perf_counter() - started}
-        return [CheckResult(**told, league=league) for league in leagues]
-    wanted = list(leagues)
-    failing, samples = dict.fromkeys(wanted, 0), {league: [] for league in wanted}
+        told = {"error": clean_message(error), "seconds": time.perf_counter() - started}
+        return [constraint.rule.result(league, "errored", **told) for league in wanted]
+    failing, samples, found = dict.fromkeys(wanted, 0), {league: [] for league in wanted}, dict.fromkeys(wanted, Keys())
     for row in rows:
         key = keys.get(row.league, row.league)
+        packed = Keys.of(row.keys, row.failing_rows)
         for league in [key] if key in failing else wanted:
             failing[league] += row.failing_rows
             samples[league] = [*samples[league], *row.sample][:SAMPLE_ROWS]
+            found[league] += packed
     seconds = time.perf_counter() - started
     return [
-        CheckResult(
-            **told,
-            league=league,
-            outcome=outcome_of("error", failing[league], 0),
-            failing_rows=failing[league],
-            seconds=seconds,
-            sample=samples[league],
-        )
+        constraint.rule.counted(league, failing[league], seconds=seconds, sample=samples[league], keys=found[league])
         for league in wanted
     ]
 
@@ -162,6 +173,7 @@ def _required(plan: str, table: str, columns: list[str]) -> Constraint:
         "completeness",
         f"select _leagues, id, array_remove(array[{nulls}], null) as null_columns from {quote(plan, table)}"
         f" where {' or '.join(f'{quote(column)} is null' for column in columns)}",
+        frozenset({table}),
     )
 
 
@@ -171,7 +183,7 @@ def _unique(plan: str, row: sa.Row) -> Constraint:
         # The plan's own key makes an id unique there; what is left is a new row under a live row's id.
         sql = f"select p._leagues, p.id from {table} as p join {live} as l on l.id = p.id where p._op = 'insert'"
         title = f"New rows of {row.table_name} take no id that is in use"
-        return Constraint(_name(row), row.table_name, title, "uniqueness", sql)
+        return Constraint(_name(row), row.table_name, title, "uniqueness", sql, frozenset({row.table_name}))
     numbered = list(enumerate(row.keys, start=1))
     keys = ", ".join(f"({key}) as key_{n}" for n, key in numbered)
     names = ", ".join(f"p.key_{n}" for n, _ in numbered)
@@ -197,12 +209,13 @@ def _unique(plan: str, row: sa.Row) -> Constraint:
         where d.other_id <> p.id
         """
     title = f"Planned rows of {row.table_name} keep {row.name}"
-    return Constraint(_name(row), row.table_name, title, "uniqueness", sql)
+    return Constraint(_name(row), row.table_name, title, "uniqueness", sql, frozenset({row.table_name}))
 
 
 def _rule(plan: str, row: sa.Row) -> Constraint:
     sql = f"select _leagues, id from {quote(plan, row.table_name)} where not ({row.rule})"
-    return Constraint(_name(row), row.table_name, f"Planned rows of {row.table_name} keep {row.name}", "validity", sql)
+    title = f"Planned rows of {row.table_name} keep {row.name}"
+    return Constraint(_name(row), row.table_name, title, "validity", sql, frozenset({row.table_name}))
 
 
 def _foreign(row: sa.Row, table: str, leagues: str, targets: list[str]) -> Constraint:
@@ -213,7 +226,8 @@ def _foreign(row: sa.Row, table: str, leagues: str, targets: list[str]) -> Const
     shown = ", ".join(f"p.{quote(column)}" for column in row.columns)
     sql = f"select {leagues} as _leagues, p.id, {shown} from {table} as p where {given} and {gone}"
     title = f"{row.table_name}.{', '.join(row.columns)} points at a row of {row.target} that exists"
-    return Constraint(_name(row), row.table_name, title, "consistency", sql)
+    reads = frozenset({row.table_name, row.target})
+    return Constraint(_name(row), row.table_name, title, "consistency", sql, reads)
 
 
 def _name(row: sa.Row) -> str:
@@ -233,7 +247,8 @@ def _by_league(sql: str) -> str:
         select
             league,
             count(*) as failing_rows,
-            jsonb_agg(to_jsonb(n) - '_leagues' - 'league' - 'row_no') filter (where row_no <= {SAMPLE_ROWS}) as sample
+            jsonb_agg(to_jsonb(n) - '_leagues' - 'league' - 'row_no') filter (where row_no <= {SAMPLE_ROWS}) as sample,
+            cast(json_agg(cast(n.id as text)) as text) as keys
         from (
             select f.*, league, row_number() over (partition by league) as row_no
             from ({sql}) as f

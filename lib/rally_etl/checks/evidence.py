@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from rally_etl.checks.constraints import candidate_constraints
-from rally_etl.checks.files import read_checks
-from rally_etl.checks.suite import run_facts
+from rally_etl.checks.suite import Suite, run_facts
 from rally_etl.database.engine import read_only
 from rally_etl.measures import Measures, measure, store_metrics
 from rally_etl.planning.schema import schemas
@@ -47,29 +46,29 @@ def validation_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
 
 def expected_checks(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str, dict[str, str]]:
     """League of the run -> name of each check that should run for it -> its dimension."""
-    checks = read_checks(settings.params_dir)
+    suite = Suite.read(settings)
     with read_only(engine, "public") as connection:
         facts = run_facts(connection, run_id)
         constraints = candidate_constraints(connection, schemas(run_id)[0], run_id)
-    derived = {constraint.name: constraint.dimension for constraint in constraints}
-    return {
-        league: derived | {check.name: check.dimension for check in checks if check.is_for(league)}
-        for league in facts.leagues
-    }
+    of_tables = {constraint.name: constraint.dimension for constraint in constraints}
+    return {league: of_tables | suite.dimensions(league) for league in facts.leagues}
 
 
 def _of_league(names: Mapping[str, str], results: list[sa.Row], takes_back: bool) -> dict[str, dict]:
     expected = set(names)
-    ran = {row.check_name for row in results if row.outcome != "skipped"}
+    skipped = [f"{row.check_name}: {row.error}" for row in results if row.outcome == "skipped" and row.error]
+    ran = {row.check_name for row in results if row.outcome != "skipped" or row.error}
     named = {
         outcome: [_told(row) for row in results if row.outcome == outcome]
         for outcome in ("failed", "errored", "warned")
     }
-    back = [_told(row) for row in results if takes_back and (row.severity, row.outcome) == ("error", "warned")]
+    was_so = [row for row in results if (row.severity, row.outcome) == ("error", "warned") and row.error]
+    back = [_told(row) for row in was_so if takes_back]
     measures = {
         "checks_brought_back": measure(len(back), back),
         "checks_expected": measure(len(expected)),
         "checks_run": measure(len(ran & expected), [f"{name} did not run" for name in sorted(expected - ran)]),
+        "checks_skipped": measure(len(skipped), skipped),
     }
     return measures | {f"checks_{outcome}": measure(len(texts), texts) for outcome, texts in named.items()}
 

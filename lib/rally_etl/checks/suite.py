@@ -3,65 +3,130 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rally_etl.checks.constraints import Constraint, candidate_constraints, live_constraints, run_constraint
-from rally_etl.checks.files import LAST_YEAR, Check, read_checks
-from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, outcome_of, write_results
-from rally_etl.database.catalog import quote
-from rally_etl.database.engine import clean_message, read_only
+from rally_etl.checks.derived import Derived, ask, derived_checks
+from rally_etl.checks.files import Check, read_checks
+from rally_etl.checks.results import CheckResult, Rule, write_results
+from rally_etl.checks.running import (
+    PARAMETERS,
+    Progress,
+    RunFacts,
+    Sessions,
+    Task,
+    open_sessions,
+    run_check,
+    set_local,
+)
+from rally_etl.checks.selection import EVERYTHING, Reach, Selection, touched_by
+from rally_etl.checks.tolerance import as_brought_back, no_worse_than, tolerated
+from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.errors import UsageError
 from rally_etl.naming import load_leagues
 from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
 
-CONNECTIONS = 2
-PARAMETERS = {
-    "jit": "off",
-    "work_mem": "64MB",
-    "hash_mem_multiplier": "4",
-    "enable_mergejoin": "off",
-}
-"""Of the session while it checks. Views have no statistics, and the planner would sort a million lines to be safe where
-a hash table of the teams is enough."""
-
-SHARED_PARAMETERS = PARAMETERS | {"max_parallel_workers_per_gather": "0"}
-"""The same where several connections check at once: they share the processors already."""
-
-Progress = Callable[[CheckResult, int, int], None]
-"""Called with each result, how many are done, and how many there will be."""
-
 _LIVE = "live"
-OF_CONSTRAINTS = "constraint/"
-"""How the names of checks begin that ask for what the live tables' own constraints demand."""
+_PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
 
-_NO_WORSE = sa.text(
-    "select check_name, cast(threshold as bigint) from etl.check_results"
-    " where run_id = :run_id and league = :league and severity = 'error' and outcome = 'warned'"
-)
+LeagueIds = Sequence[tuple[str, int | None]]
+"""Key and ``leagues.id`` of each league that is asked about; a key may stand there twice, as two spellings in live."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What the binds of the checks stand for in one run.
+class Suite:
+    """All checks of a project: those of files, and those that code asks."""
 
-    Attributes:
-        is_import: it takes in what somebody brings: a scrape, or a guarded command, whose rows may be live already.
-        is_way_back: it leads to rows that were live before: an undo, a restore. Which checks these had passed is told.
-    """
+    files: Sequence[Check]
+    derived: Sequence[Derived]
 
-    run_id: str
-    as_of: dt.date
-    leagues: tuple[str, ...]
-    is_import: bool = True
-    is_way_back: bool = False
+    @classmethod
+    def read(cls, settings: Settings) -> Suite:
+        """Read them.
+
+        Raises:
+            UsageError: a check file is not as it should be.
+        """
+        return cls(read_checks(settings.params_dir), derived_checks(settings))
+
+    @property
+    def blocking(self) -> Suite:
+        """Those of severity `error`."""
+        return Suite(
+            [check for check in self.files if check.severity == "error"],
+            [each for each in self.derived if any(rule.severity == "error" for rule in each.rules)],
+        )
+
+    def dimensions(self, league: str) -> dict[str, str]:
+        """Name of each check for a league -> its dimension."""
+        told = {rule.check: rule.dimension for each in self.derived if each.is_for(league) for rule in each.rules}
+        return told | {check.name: check.dimension for check in self.files if check.is_for(league)}
+
+    def tasks(
+        self, connection: sa.Connection, leagues: LeagueIds, facts: RunFacts, selection: Selection = EVERYTHING
+    ) -> list[Task]:
+        """One task for each check and league; of those that are not asked a task that says why.
+
+        Args:
+            connection: sees what the tasks will see.
+        """
+        reach = Reach(connection)
+        present = set(connection.scalars(_PRESENT, {"names": list(IMPORTED)}))
+        found: list[Task] = []
+        # The largest table first: a dear query that starts last is waited for alone.
+        for check in sorted(self.files, key=lambda check: (check.table != "match_scores", check.name)):
+            reads = reach.reads(check)
+            for league, league_id in leagues:
+                if not check.is_for(league):
+                    continue
+                why_not = selection.why_not(check.name, league, reads)
+                if check.table not in present:
+                    why_not = f"this database has no table {check.table}"
+                found.append(_skips([check.rule], league, why_not) or _asks_file(check, league, league_id, facts))
+        for each in self.derived:
+            for league, league_id in leagues:
+                if each.is_for(league):
+                    reasons = [selection.why_not(rule.check, league, each.reads) for rule in each.rules]
+                    why_not = reasons[0] if all(reasons) else ""
+                    found.append(_skips(each.rules, league, why_not) or _asks_derived(each, league, league_id, facts))
+        return found
+
+
+def _asks_file(check: Check, league: str, league_id: int | None, facts: RunFacts) -> Task:
+    return lambda connection: [run_check(connection, check, league_id, league=league, facts=facts)]
+
+
+def _asks_derived(derived: Derived, league: str, league_id: int | None, facts: RunFacts) -> Task:
+    return lambda connection: ask(connection, derived, league, league_id, facts)
+
+
+def _skips(rules: Iterable[Rule], league: str, why_not: str) -> Task | None:
+    skipped = [rule.result(league, "skipped", error=why_not) for rule in rules]
+    return (lambda _connection: skipped) if why_not else None
+
+
+def _constraint_tasks(
+    constraints: Iterable[Constraint], leagues: list[str], keys: Mapping[str, str], selection: Selection
+) -> list[Task]:
+    """One task for each constraint; it asks of all leagues at once, since a row may be none's."""
+
+    def task(constraint: Constraint, why_not: dict[str, str]) -> Task:
+        skipped = [constraint.rule.result(league, "skipped", error=told) for league, told in why_not.items() if told]
+        if len(skipped) == len(leagues):
+            return lambda _connection: skipped
+        return lambda connection: (
+            skipped
+            + [result for result in run_constraint(connection, constraint, leagues, keys) if not why_not[result.league]]
+        )
+
+    return [
+        task(each, {league: selection.why_not(each.name, league, each.reads) for league in leagues})
+        for each in constraints
+    ]
 
 
 def run_checks(
@@ -76,38 +141,74 @@ def run_checks(
     Raises:
         UsageError: the run is unknown, or a check file is not as it should be.
     """
-    checks = read_checks(settings.params_dir)
-    plan, candidate = schemas(run_id)
-    with read_only(engine, candidate, "public") as connection:
-        facts = run_facts(connection, run_id)
-        league_ids = find_league_ids(connection, settings, facts.leagues, run_id)
-        constraints = candidate_constraints(connection, plan, run_id)
-    tasks = _file_tasks(checks, league_ids, facts) + _constraint_tasks(constraints, list(facts.leagues))
-    results = _run_all(engine, settings, (candidate, "public"), tasks, progress)
-    if not facts.is_import:
-        results = _compared_with_live(engine, settings, results, checks, league_ids, facts)
+    results = check_candidate(engine, settings, run_id, progress=progress)
     write_results(engine, run_id, results)
     return results
 
 
-def check_live(
-    engine: sa.Engine, settings: Settings, as_of: dt.date | None = None, progress: Progress | None = None
+def check_candidate(
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    selection: Selection = EVERYTHING,
+    *,
+    only_changed: bool = False,
+    progress: Progress | None = None,
 ) -> list[CheckResult]:
-    """Run every check for every league of the live database; nothing is written.
+    """Run checks for the leagues of a run on its candidate as `run_checks` does; nothing is written.
+
+    Args:
+        only_changed: leave out checks that read only tables the plan does not touch: live has their answer.
+    """
+    suite = Suite.read(settings)
+    plan, candidate = schemas(run_id)
+    with open_sessions(engine, settings, candidate, "public") as sessions:
+        facts = run_facts(sessions.first, run_id)
+        league_ids = find_league_ids(sessions.first, settings, facts.leagues, run_id)
+        constraints = candidate_constraints(sessions.first, plan, run_id)
+        if only_changed:
+            selection = _changed(sessions.first, settings, selection, run_id)
+        leagues = list(league_ids.items())
+        selection.require(_names(suite, constraints, facts.leagues), facts.leagues)
+        tasks = suite.tasks(sessions.first, leagues, facts, selection)
+        tasks += _constraint_tasks(constraints, list(facts.leagues), {}, selection)
+        results = sessions.run(tasks, progress)
+        if facts.is_way_back:
+            results = as_brought_back(results)
+        elif not facts.is_import:
+            results = _compared_with_live(sessions, results, suite, league_ids, facts)
+    return results
+
+
+def check_live(
+    engine: sa.Engine,
+    settings: Settings,
+    as_of: dt.date | None = None,
+    progress: Progress | None = None,
+    *,
+    selection: Selection = EVERYTHING,
+    changed_by: str = "",
+) -> list[CheckResult]:
+    """Run checks for every league of the live database; nothing is written.
 
     Args:
         as_of: the day that counts as today; None is today in UTC.
+        changed_by: a run; only checks that read a table it changed, or one that refers to such, are asked.
     """
-    checks = read_checks(settings.params_dir)
+    suite = Suite.read(settings)
     known = load_leagues(settings.params_dir)
-    with read_only(engine, "public") as connection:
-        rows = connection.execute(sa.text("select league_id, id from leagues order by id")).all()
-        constraints = live_constraints(connection)
-    keys = {row.league_id: known.canonical(row.league_id) or row.league_id for row in rows}
-    facts = RunFacts(_LIVE, as_of or dt.datetime.now(dt.UTC).date(), tuple(keys.values()))
-    tasks = [task for row in rows for task in _file_tasks(checks, {keys[row.league_id]: row.id}, facts)]
-    tasks += _constraint_tasks(constraints, sorted(set(keys.values())), keys)
-    return _run_all(engine, settings, ("public",), tasks, progress)
+    with open_sessions(engine, settings, "public") as sessions:
+        rows = sessions.first.execute(sa.text("select league_id, id from leagues order by id")).all()
+        constraints = live_constraints(sessions.first)
+        keys = {row.league_id: known.canonical(row.league_id) or row.league_id for row in rows}
+        facts = RunFacts(_LIVE, as_of or dt.datetime.now(dt.UTC).date(), tuple(keys.values()))
+        if changed_by:
+            selection = _changed(sessions.first, settings, selection, changed_by)
+        selection.require(_names(suite, constraints, facts.leagues), facts.leagues)
+        leagues = [(keys[row.league_id], row.id) for row in rows]
+        tasks = suite.tasks(sessions.first, leagues, facts, selection)
+        tasks += _constraint_tasks(constraints, sorted(set(keys.values())), keys, selection)
+        return sessions.run(tasks, progress)
 
 
 def blocking_failures(
@@ -118,35 +219,29 @@ def blocking_failures(
     league: str,
     run_id: str,
     as_of: dt.date,
-    tolerated: Mapping[str, int] | None = None,
+    before: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Names of the `error` checks that fail, or cannot run, on what *connection* sees; for use inside a publish.
 
     Args:
         connection: an open transaction whose ``search_path`` begins with the schema to check; it stays usable.
-        tolerated: check -> failing rows that were there before.
+        before: check -> failing rows that were there before and are tolerated.
     """
     facts = RunFacts(run_id, as_of, (league,))
-    wanted = [check for check in checks if check.severity == "error" and check.is_for(league)]
-    results = (run_check(connection, check, league_id, league=league, facts=facts) for check in wanted)
-    before = tolerated or {}
-    return [
-        result.check
-        for result in results
-        if result.blocks and (result.failing_rows is None or result.failing_rows > before.get(result.check, 0))
-    ]
+    tasks = Suite(list(checks), []).blocking.tasks(connection, [(league, league_id)], facts)
+    results = (result for task in tasks for result in task(connection))
+    return [result.check for result in results if _stops(result, before or {})]
 
 
 def audit(connection: sa.Connection, settings: Settings, run_id: str, league: str) -> list[str]:
     """Names of the `error` checks that the live tables fail as this open publish has made them."""
     facts = run_facts(connection, run_id)
-    _set_local(connection, PARAMETERS | {"search_path": "public"})
+    set_local(connection, PARAMETERS | {"search_path": "public"})
     league_id = find_league_ids(connection, settings, [league], run_id)[league]
-    checks = read_checks(settings.params_dir)
-    tolerated = _tolerated(connection, facts, league)
-    return blocking_failures(
-        connection, checks, league_id, league=league, run_id=run_id, as_of=facts.as_of, tolerated=tolerated
-    )
+    before = tolerated(connection, facts, league)
+    tasks = Suite.read(settings).blocking.tasks(connection, [(league, league_id)], facts)
+    results = (result for task in tasks for result in task(connection))
+    return [result.check for result in results if _stops(result, before)]
 
 
 def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues: Iterable[str]) -> list[CheckResult]:
@@ -154,77 +249,28 @@ def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues
 
     What fails there and failed before, on as many rows or more, is none where the run may leave it so (`run_checks`).
     """
-    checks = [check for check in read_checks(settings.params_dir) if check.severity == "error"]
-    with read_only(engine, "public") as connection:
-        facts = run_facts(connection, run_id)
-        league_ids = find_league_ids(connection, settings, leagues, run_id)
-        tolerated = {league: _tolerated(connection, facts, league) for league in league_ids}
-    results = _run_all(engine, settings, ("public",), _file_tasks(checks, league_ids, facts), None)
-    return [
-        result
-        for result in results
-        if result.blocks
-        and (result.failing_rows is None or result.failing_rows > tolerated[result.league].get(result.check, 0))
-    ]
+    suite = Suite.read(settings).blocking
+    with open_sessions(engine, settings, "public") as sessions:
+        facts = run_facts(sessions.first, run_id)
+        league_ids = find_league_ids(sessions.first, settings, leagues, run_id)
+        before = {league: tolerated(sessions.first, facts, league) for league in league_ids}
+        results = sessions.run(suite.tasks(sessions.first, list(league_ids.items()), facts))
+    return [result for result in results if _stops(result, before[result.league])]
 
 
-def _tolerated(connection: sa.Connection, facts: RunFacts, league: str) -> dict[str, int]:
-    """Check -> failing rows that the run may leave as they are."""
-    told = {"league": league, "run_id": facts.run_id}
-    return {} if facts.is_import else dict(connection.execute(_NO_WORSE, told).all())
+def _stops(result: CheckResult, before: Mapping[str, int]) -> bool:
+    """Whether a result keeps live from being as it is: it fails on more rows than before, or says nothing."""
+    if result.severity != "error" or not result.blocks:
+        return False
+    return result.failing_rows is None or result.failing_rows > before.get(result.check, 0)
 
 
-def run_check(
-    connection: sa.Connection, check: Check, league_id: int | None, *, league: str, facts: RunFacts
-) -> CheckResult:
-    """Run one check on what *connection* sees; a query that cannot run is `errored`, never passed.
-
-    Args:
-        league_id: ``leagues.id`` of the league there; None is an error, since nothing was looked at.
-
-    Raises:
-        sqlalchemy.exc.DBAPIError: the connection was lost; that is no answer of a check.
-    """
-    started = time.perf_counter()
-    told = {
-        "check": check.name,
-        "league": league,
-        "severity": check.severity,
-        "dimension": check.dimension,
-        "title": check.title,
-    }
-    if league_id is None:
-        return CheckResult(**told, outcome="errored", error=f"league {league} is not in the table leagues")
-    values = {"league_id": league_id, "run_id": facts.run_id, "as_of": facts.as_of}
-    try:
-        with connection.begin_nested():
-            row = connection.execute(sa.text(counted(check.sql)), {name: values[name] for name in check.binds}).one()
-            threshold = _threshold(connection, check, league, values, row.failing_rows)
-    except sa.exc.SQLAlchemyError as error:
-        if getattr(error, "connection_invalidated", False):
-            raise
-        return CheckResult(**told, outcome="errored", error=clean_message(error), seconds=time.perf_counter() - started)
-    return CheckResult(
-        **told,
-        outcome=outcome_of(check.severity, row.failing_rows, threshold),
-        failing_rows=row.failing_rows,
-        threshold=threshold,
-        seconds=time.perf_counter() - started,
-        sample=row.sample,
-    )
+def _changed(connection: sa.Connection, settings: Settings, selection: Selection, run_id: str) -> Selection:
+    return Selection(selection.leagues, selection.checks, touched_by(connection, settings, run_id), run_id)
 
 
-def counted(sql: str) -> str:
-    """The query wrapped so that one reading of the tables gives the number of failing rows and the first of them."""
-    return f"""
-        with failing as materialized (
-{sql}
-        )
-        select
-            (select count(*) from failing) as failing_rows,
-            (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (select * from failing limit {SAMPLE_ROWS}) as s)
-            as sample
-        """
+def _names(suite: Suite, constraints: Iterable[Constraint], leagues: Iterable[str]) -> set[str]:
+    return {name for league in leagues for name in suite.dimensions(league)} | {each.name for each in constraints}
 
 
 def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
@@ -247,39 +293,24 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
 
 
 def _compared_with_live(
-    engine: sa.Engine,
-    settings: Settings,
+    sessions: Sessions,
     results: list[CheckResult],
-    checks: Iterable[Check],
-    league_ids: dict[str, int | None],
+    suite: Suite,
+    league_ids: Mapping[str, int | None],
     facts: RunFacts,
 ) -> list[CheckResult]:
-    """The results with those as warnings that live fails on as many rows or more, or that a way back brings back."""
-    if facts.is_way_back:
-        return [
-            replace(result, outcome="warned", threshold=result.failing_rows or 0)
-            if result.outcome == "failed" and not result.check.startswith(OF_CONSTRAINTS)
-            else result
-            for result in results
-        ]
+    """The results with those as warnings that live, at the same moment, fails on as many rows or more."""
     failed = {(result.check, result.league) for result in results if result.outcome == "failed"}
-    again = [
-        task
-        for check in checks
-        for league in facts.leagues
-        if (check.name, league) in failed
-        for task in _file_tasks([check], {league: league_ids[league]}, facts)
-    ]
-    in_live = {
-        (result.check, result.league): result.failing_rows or 0
-        for result in _run_all(engine, settings, ("public",), again, None)
-    }
-    return [
-        replace(result, outcome="warned", threshold=in_live[result.check, result.league])
-        if result.outcome == "failed" and in_live.get((result.check, result.league), -1) >= (result.failing_rows or 0)
-        else result
-        for result in results
-    ]
+    sessions.look_in("public")
+    again: list[Task] = []
+    for league, league_id in league_ids.items():
+        names = frozenset(check for check, of in failed if of == league)
+        asked = Suite(
+            [check for check in suite.files if check.name in names],
+            [each for each in suite.derived if any(rule.check in names for rule in each.rules)],
+        )
+        again += asked.tasks(sessions.first, [(league, league_id)], facts)
+    return no_worse_than(sessions.run(again), results)
 
 
 def find_league_ids(
@@ -302,81 +333,3 @@ def find_league_ids(
             found[key] = row.id
         found.setdefault(row.league_id, row.id)
     return {league: found.get(league) for league in leagues}
-
-
-def _threshold(connection: sa.Connection, check: Check, league: str, values: dict, failing_rows: int) -> float:
-    """Failing rows that are tolerated; the share's base is counted only where it decides."""
-    rows, share = check.rows_limit(league), check.share_limit(league)
-    if failing_rows <= rows or not share or check.share_of is None:
-        return float(rows)
-    table = check.share_of.removesuffix(LAST_YEAR)
-    recent = ""
-    if check.share_of.endswith(LAST_YEAR):
-        recent = " and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)"
-    binds = {name: values[name] for name in ("league_id", "as_of") if name == "league_id" or recent}
-    base = connection.scalar(sa.text(f"select count(*) from {table} where league_id = :league_id{recent}"), binds)
-    return max(float(rows), share * base)
-
-
-Task = Callable[[sa.Connection], list[CheckResult]]
-
-
-def _file_tasks(checks: Iterable[Check], league_ids: dict[str, int | None], facts: RunFacts) -> list[Task]:
-    def task(check: Check, league: str, league_id: int | None) -> Task:
-        return lambda connection: [run_check(connection, check, league_id, league=league, facts=facts)]
-
-    # The largest table first: a dear query that starts last is waited for alone.
-    ordered = sorted(checks, key=lambda check: (check.table != "match_scores", check.name))
-    return [
-        task(check, key, league_id) for check in ordered for key, league_id in league_ids.items() if check.is_for(key)
-    ]
-
-
-def _constraint_tasks(
-    constraints: Iterable[Constraint], leagues: list[str], keys: dict[str, str] | None = None
-) -> list[Task]:
-    def task(constraint: Constraint) -> Task:
-        return lambda connection: run_constraint(connection, constraint, leagues, keys or {})
-
-    return [task(constraint) for constraint in constraints]
-
-
-def _run_all(
-    engine: sa.Engine, settings: Settings, search_path: tuple[str, ...], tasks: list[Task], progress: Progress | None
-) -> list[CheckResult]:
-    """Spread the tasks over a few read-only transactions; results by league and name."""
-    waiting: SimpleQueue[Task] = SimpleQueue()
-    for task in tasks:
-        waiting.put(task)
-    results: list[CheckResult] = []
-    done, lock = [0], threading.Lock()
-
-    def work() -> None:
-        with read_only(engine, *search_path, timeout_s=settings.statement_timeout_s) as connection:
-            _set_local(connection, SHARED_PARAMETERS)
-            for task in _taken(waiting):
-                found = task(connection)
-                with lock:
-                    results.extend(found)
-                    done[0] += 1
-                    for result in found if progress else ():
-                        progress(result, done[0], len(tasks))
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for future in [pool.submit(work) for _ in range(CONNECTIONS)]:
-            future.result()
-    return sorted(results, key=lambda result: (result.league, result.check))
-
-
-def _set_local(connection: sa.Connection, parameters: dict[str, str]) -> None:
-    """Set parameters until the end of the transaction."""
-    for name, value in parameters.items():
-        connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
-
-
-def _taken(waiting: SimpleQueue[Task]) -> Iterator[Task]:
-    while True:
-        try:
-            yield waiting.get_nowait()
-        except Empty:
-            return

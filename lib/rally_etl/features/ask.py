@@ -13,7 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.checks.suite import CONNECTIONS, SHARED_PARAMETERS, find_league_ids, run_facts
+from rally_etl.checks.running import CONNECTIONS, SHARED_PARAMETERS
+from rally_etl.checks.suite import find_league_ids, run_facts
 from rally_etl.database.catalog import quote
 from rally_etl.database.engine import clean_message, read_only
 from rally_etl.database.same_moment import join_moment, one_moment
