@@ -18,8 +18,8 @@ with unsupported as materialized (
             select from players as p
             where p.league_id = :league_id and p.team_id = t.id
         )
-        and not exists (select from schedule as s where s.home_team_id = t.id)
-        and not exists (select from schedule as s where s.away_team_id = t.id)
+        and not exists (select from schedule as s where s.league_id = :league_id and s.home_team_id = t.id)
+        and not exists (select from schedule as s where s.league_id = :league_id and s.away_team_id = t.id)
         and not exists (
             select from series_stats as s
             where

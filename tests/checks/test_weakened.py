@@ -1,0 +1,164 @@
+"""A check that is weakened fails its proof: each comparison, condition and number of its query is changed in turn.
+
+`make test` tries a few mutants of each check, `make test-all` every one. `pytest -m slow tests/checks/test_weakened.py`
+shows those that count in every reading of the proof what the check counts: the proof lacks a row, or the change makes
+no difference on any database and stands with its reason in `equivalent.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from proving import Reading, failing_rows, laid_out, read_proof, readings, stage
+from rally_etl.checks import Check, read_checks
+from weakening import Mutant, mutants
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROOFS = Path(__file__).parent
+CHECKS = read_checks(REPOSITORY / "params")
+KNOWN = yaml.safe_load((PROOFS / "equivalent.yaml").read_text(encoding="utf-8"))
+TRIED_EACH_TIME = 8
+
+
+@pytest.fixture(scope="module")
+def connection(module_engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Empty tables for all proofs of the module."""
+    with stage(module_engine) as made:
+        yield made
+
+
+def survivors(connection: sa.Connection, check: Check, left: list[Mutant]) -> list[Mutant]:
+    """Mutants of a check that count in every reading of its proof what the check itself counts."""
+    for reading in readings(check, read_proof(check, PROOFS)):
+        if not left:
+            break
+        if does_not_hold(check, reading):
+            continue
+        counts = demanded(connection, check, reading)
+        with laid_out(connection, reading.tables):
+            for league, count in counts.items():
+                found = failing_rows(connection, [mutant.sql for mutant in left], league, reading.as_of)
+                left = [mutant for mutant, rows in zip(left, found, strict=True) if rows == count]
+    return left
+
+
+def demanded(connection: sa.Connection, check: Check, reading: Reading) -> dict[int, int | None]:
+    """League -> failing rows that a reading demands."""
+    if reading.like is None:
+        return reading.counts
+    with laid_out(connection, reading.like):
+        return {league: failing_rows(connection, [check.sql], league, reading.as_of)[0] for league in reading.counts}
+
+
+def does_not_hold(check: Check, reading: Reading) -> bool:
+    """Whether a reading stands in the file as one that a check need not fulfil."""
+    return any(reading.name in each["readings"] for each in KNOWN["readings"].get(check.name, []))
+
+
+def is_equivalent(check: Check, mutant: Mutant) -> bool:
+    """Whether a mutant stands in the file as one that makes no difference."""
+    listed = KNOWN["mutants"].get("every check", []) + KNOWN["mutants"].get(check.name, [])
+    return any(matches(each["change"], mutant) for each in listed)
+
+
+def matches(pattern: str, mutant: Mutant) -> bool:
+    """Whether a pattern, in which * is any text, is that of a mutant."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), mutant.change) is not None
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_proof_holds_in_every_reading(connection, check):
+    """What other leagues hold, which number an id is and an unknown `is_active` change nothing of what is counted."""
+    wrong = []
+    for reading in readings(check, read_proof(check, PROOFS)):
+        counts = demanded(connection, check, reading)
+        with laid_out(connection, reading.tables):
+            found = {league: failing_rows(connection, [check.sql], league, reading.as_of)[0] for league in counts}
+        if (found != counts) != does_not_hold(check, reading):
+            wrong.append((reading.name, counts, found))
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_weakened_check_fails_its_proof(connection, check):
+    """A few mutants of each check, spread over its query, fail its proof."""
+    made = [mutant for mutant in mutants(check.sql) if not is_equivalent(check, mutant)]
+    left = survivors(connection, check, made[:: len(made) // TRIED_EACH_TIME + 1])
+
+    assert [] == [mutant.change for mutant in left]
+
+
+@pytest.mark.slow
+def test_every_weakened_check_fails_its_proof(connection):
+    """No mutant of any check passes its proof, but for those that make no difference."""
+    table, count = [], 0
+    for check in CHECKS:
+        made = [mutant for mutant in mutants(check.sql) if not is_equivalent(check, mutant)]
+        left = survivors(connection, check, made)
+        count += len(made)
+        table += [f"{check.name}, {len(left)} of {len(made)} mutants pass:"] if left else []
+        table += [f"    {mutant.change}" for mutant in left]
+    print(f"{count} mutants of {len(CHECKS)} checks")
+
+    if table:
+        pytest.fail("\n".join(["mutants that pass the proof of their check", *table]), pytrace=False)
+
+
+@pytest.mark.slow
+def test_equivalent_mutants_are_such(connection):
+    """Each change that is listed as one without difference can be made, and passes the proof."""
+    left = {check.name: survivors(connection, check, mutants(check.sql)) for check in CHECKS}
+    stale = [
+        (name, each["change"])
+        for name, listed in KNOWN["mutants"].items()
+        for each in listed
+        if not any(
+            matches(each["change"], mutant)
+            for check in left
+            for mutant in left[check]
+            if name in ("every check", check)
+        )
+    ]
+
+    assert [] == stale
+
+
+def test_mutants_of_a_query():
+    """Comparisons, phrases, numbers and conditions are changed one at a time; what only shows a row is not."""
+    query = """
+        select id, round(x, 3)
+        from teams as t
+        where
+            t.id = 7 -- and more
+            and not exists (select from x where y is null)
+    """
+
+    assert [
+        "t.id = 7 -- and more | t.id = 7 -> true",
+        "t.id = 7 -- and more | = -> <",
+        "t.id = 7 -- and more | = -> <=",
+        "t.id = 7 -- and more | = -> <>",
+        "t.id = 7 -- and more | = -> >",
+        "t.id = 7 -- and more | = -> >=",
+        "t.id = 7 -- and more | 7 -> 6",
+        "t.id = 7 -- and more | 7 -> 8",
+        "and not exists (select from x where y is null) | and -> or",
+        "and not exists (select from x where y is null) | not exists -> exists",
+        "and not exists (select from x where y is null) | not exists (select from x where y is null) -> true",
+        "and not exists (select from x where y is null) | y is null -> true",
+        "and not exists (select from x where y is null) | is null -> is not null",
+    ] == [mutant.change for mutant in mutants(query)]
+
+
+def test_mutants_keep_the_and_of_between():
+    """The `and` of a `between` joins no conditions, and the one after it does."""
+    made = [mutant.sql.partition("where ")[2] for mutant in mutants("select id from x where a between b and c and d")]
+
+    assert ["true and d", "a between b and c or d", "a between b and c and true"] == made
