@@ -169,13 +169,28 @@ def fates(connection: sa.Connection, run_id: str) -> Rows:
 
 
 def check_results(connection: sa.Connection, run_id: str) -> Rows:
-    """Checks of the run, failures first."""
+    """Checks of the run, failures first; of the keys of failing rows only the number, see `failing_keys`."""
     return fetch(
         connection,
-        "select * from etl.check_results where run_id = :run_id order by"
+        "select check_name, league, severity, outcome, failing_rows, threshold, seconds, error, sample, dimension, title,"
+        " owner, why, mend, cardinality(keys) as keys from etl.check_results where run_id = :run_id order by"
         " array_position(array['errored', 'failed', 'warned', 'skipped', 'passed'], outcome), check_name, league",
         run_id=run_id,
     )
+
+
+def failing_keys(
+    connection: sa.Connection, run_id: str, check: str, league: str, *, first: int = 1, limit: int = 1000
+) -> list[str]:
+    """Keys of the failing rows of a check from the one of number *first* on, in the order found."""
+    values = {"run_id": run_id, "check": check, "league": league, "first": first, "last": first + limit - 1}
+    rows = fetch(
+        connection,
+        "select keys[:first : :last] as keys from etl.check_results"
+        " where run_id = :run_id and check_name = :check and league = :league",
+        **values,
+    )
+    return [key for row in rows for key in row["keys"]]
 
 
 def check_outcomes(connection: sa.Connection, run_id: str) -> Rows:
@@ -183,6 +198,17 @@ def check_outcomes(connection: sa.Connection, run_id: str) -> Rows:
     return fetch(
         connection,
         "select league, outcome, count(*) as checks from etl.check_results where run_id = :run_id group by 1, 2",
+        run_id=run_id,
+    )
+
+
+def agreements(connection: sa.Connection, run_id: str) -> Rows:
+    """Agreements of the run's sources, those that differ too much first, then by the share that is told alike."""
+    return fetch(
+        connection,
+        "select * from etl.agreements where run_id = :run_id order by array_position("
+        "array['errored', 'failed', 'held', 'warned', 'measured', 'passed', 'skipped'], outcome),"
+        " agreeing / nullif(cast(compared as double precision), 0), name, league",
         run_id=run_id,
     )
 
