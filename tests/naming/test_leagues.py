@@ -86,7 +86,8 @@ def test_series_example(key, printed, series):
     ("change", "said"),
     [
         ("surprise: 1", "surprise"),
-        ("points: golf", "points"),
+        ("standings: golf", "standings"),
+        ("standings: {season: {begins: '08-41', ends: '02-15'}, points: {line_won: 3}, decided_by: lines}", "08-01"),
         ("lines_per_team_match: four", "lines_per_team_match"),
         ("teams: [{pattern: '(', series: s, name: n}]", "no regular expression"),
         ("teams: [{pattern: '(?P<club>.+)', series: '{number}', name: n}]", "number"),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from rally_etl.errors import UsageError
 from rally_etl.naming.clubs import club_key
+from rally_etl.naming.counting import Counting
 from rally_etl.naming.grammar import BareName, Form, Grammar, Reading, TeamName, compile_form, groups_of
 from rally_etl.naming.text import clean_name, fold
 from rally_etl.params import read_mapping
@@ -71,7 +72,7 @@ class League(BaseModel):
     foreign_id_prefixes: tuple[str, ...] = ()
     made_up_ids: tuple[str, ...] = MADE_UP_IDS  # regular expressions over the id without its prefix
     lines_per_team_match: int | None = None
-    points: Literal["apta", "cnswpl", "nstf", "none"] = "none"
+    standings: Counting | None = None  # None: nobody knows how they count, so they are not recomputed
     parts: dict[str, str] = {}
     teams: tuple[TeamForm, ...]
     series: tuple[SeriesForm, ...]
