@@ -20,46 +20,47 @@ FEATURE = Feature(
     right="shows every coming match of the team among the first hundred rows, once, at a place that is a known club",
     sql=f"""
     with {PLAYING}, {COMING_WANTED},
-    row_of_team as (
+    row_of_team as materialized (
         select
-            e.team_id, s.match_date, s.match_time, s.home_team, s.away_team, s.location,
-            {IS_MATCH} as is_match, count(*) as times
-        from schedule as s
-        cross join lateral (
-            select s.home_team_id as team_id
-            union all
-            select s.away_team_id where s.away_team_id is distinct from s.home_team_id
-        ) as e
-        where s.league_id = :league_id and e.team_id is not null
-        group by 1, 2, 3, 4, 5, 6, 7
+            unnest(array[home_team_id, away_team_id]) as team_id,
+            match_date, match_time, home_team, away_team, location, {IS_MATCH} as is_match
+        from schedule where league_id = :league_id
     ),
+    crowded as (select team_id from row_of_team group by team_id having count(*) > {LIMIT}),
     placed as (
-        select *, row_number() over (partition by team_id order by match_date, match_time, is_match) as place
-        from row_of_team
+        select r.team_id, r.is_match, r.match_date,
+            row_number() over (partition by r.team_id order by r.match_date, r.match_time, r.is_match) as place
+        from (select distinct * from row_of_team where team_id in (select team_id from crowded)) as r
+    ),
+    beyond as (
+        select team_id, count(*) as matches
+        from placed where is_match and match_date >= :as_of and place > {LIMIT} group by team_id
     ),
     coming as (
         select
             r.team_id,
             count(*) as matches,
-            count(*) filter (where r.place > {LIMIT}) as hidden,
             count(*) filter (where r.times > 1) as doubled,
             count(*) filter (where r.location is not null and c.id is null) as nowhere
-        from placed as r
+        from (
+            select team_id, match_date, home_team, away_team, min(location) as location, count(*) as times
+            from row_of_team where is_match and match_date >= :as_of group by 1, 2, 3, 4
+        ) as r
         left join clubs as c on c.name = r.location
-        where r.is_match and r.match_date >= :as_of
         group by r.team_id
     )
     select
         p.id as subject_id,
-        not w.is_wanted or (c.matches > 0 and c.hidden = 0 and c.doubled = 0 and c.nowhere = 0) is true as works,
+        not w.is_wanted or (c.matches > 0 and b.team_id is null and c.doubled = 0 and c.nowhere = 0) is true as works,
         concat(
             case when c.matches is null then 'No schedule data' else concat(c.matches, ' coming matches') end,
-            case when c.hidden > 0 then concat(', ', c.hidden, ' of them beyond the first {LIMIT} rows') end,
+            case when b.matches > 0 then concat(', ', b.matches, ' of them beyond the first {LIMIT} rows') end,
             case when c.doubled > 0 then concat(', ', c.doubled, ' doubled') end,
             case when c.nowhere > 0 then concat(', ', c.nowhere, ' at no known club') end
         ) as shown
     from playing as p
     cross join coming_wanted as w
     left join coming as c on c.team_id = p.id
+    left join beyond as b on b.team_id = p.id
     """,
 )

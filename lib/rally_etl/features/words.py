@@ -13,8 +13,8 @@ SEASON_BEGINS = (
 )
 """The first of August before the day of the scrape."""
 
-IS_MATCH = "home_team not ilike '%practice%' and coalesce(away_team, '') <> ''"
-"""A row of the schedule is a match of the league, not a practice of a team."""
+IS_MATCH = "coalesce(away_team, '') <> '' and home_team not like '%ractice%'"
+"""A row of the schedule is a match of the league, not a practice of a team, with a great or a small P."""
 
 PLAYING = f"""
     playing as (
