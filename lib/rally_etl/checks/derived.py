@@ -38,7 +38,9 @@ class Derived:
 
 def derived_checks(settings: Settings) -> list[Derived]:
     """All of them, with what *settings* and its params say of them."""
-    return []
+    from rally_etl.checks.standings import standings_checks
+
+    return [standings_checks(settings)]
 
 
 def ask(
