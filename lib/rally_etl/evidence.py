@@ -75,8 +75,9 @@ def _measures_of(stage: str) -> Callable[..., dict]:
         from rally_etl.planning import import_measures as take
     elif stage == "validation":
         from rally_etl.checks import validation_measures
+        from rally_etl.checks.agreement import agreement_measures
 
-        take = _together(validation_measures)
+        take = _together(validation_measures, agreement_measures)
     elif stage == "integration":
         from rally_etl.features import feature_measures
         from rally_etl.planning import undo_measures

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, checked, imported, live, recorded, references, rehearsed
+from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting.tables import Note, Table, in_words
 
@@ -228,6 +228,14 @@ class Book:
     def failing_rows(self, check: str = "", limit: int = 50) -> Table | Note:
         """Rows that failed checks, as the checks returned them."""
         return checked.failing_rows(self, check, limit)
+
+    def agreement(self) -> Table | Note:
+        """Compare the sources of the run; show where they tell the same fact differently, the worst first."""
+        return agreement.table(self)
+
+    def agreement_chart(self) -> Any:
+        """How much the sources of each league agree, fact by fact."""
+        return agreement.chart(self)
 
     # 04 integration
 

@@ -94,9 +94,8 @@ class Scene:
 
     @property
     def id_prefix(self) -> str:
-        """What precedes a person in an id of this league, a regular expression: `records.values.person_key` for SQL."""
-        prefixes = "|".join(re.escape(prefix) for prefix in self.league.id_prefixes)
-        return f"^(?:{prefixes})+(?=.)" if prefixes else "^$"
+        """What precedes a person in an id of this league, a regular expression."""
+        return id_prefix(self.league)
 
     def plan(self, table: str, rows: list[dict[str, object]], types: dict[str, str], **values: str) -> None:
         """Plan rows that were worked out here; *types* are their columns, *values* what is written (else as given)."""
@@ -128,6 +127,12 @@ class Scene:
             {"sequence": self.catalog[table].sequence, "count": count},
         )
         return list(found.scalars())
+
+
+def id_prefix(league: League) -> str:
+    """What precedes a person in an id of *league*, a regular expression: `records.values.person_key` for SQL."""
+    prefixes = "|".join(re.escape(prefix) for prefix in league.id_prefixes)
+    return f"^(?:{prefixes})+(?=.)" if prefixes else "^$"
 
 
 def league_rows(table: Table) -> str:

@@ -1,0 +1,182 @@
+"""Compare the sources of a run: each agreement asked of the staged rows, the plan and the live rows."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from rally_etl import naming
+from rally_etl.checks.agreement.declared import SEVERITIES, Agreement, read_agreements
+from rally_etl.database.engine import clean_message, read_only
+from rally_etl.measures import counted
+from rally_etl.planning.measures import league_ids
+from rally_etl.planning.scene import id_prefix
+from rally_etl.planning.schema import schemas
+
+if TYPE_CHECKING:
+    from rally_etl.settings import Settings
+
+WORST = 20
+"""Facts that are told differently of which the ledger keeps the words, the furthest apart first."""
+
+PARAMETERS = {"jit": "off", "work_mem": "64MB", "enable_mergejoin": "off", "enable_nestloop": "off"}
+"""Of the session while it compares. The planner takes a join of names for one row, and would then read the schedule
+again for every team match."""
+
+_FACTS = (files("rally_etl.checks.agreement") / "facts.sql").read_text(encoding="utf-8").strip()
+_ASKED = """{facts},
+compared as materialized (
+{query}
+)
+select
+    count(*) as compared,
+    count(*) filter (where agrees) as agreeing,
+    (
+        select coalesce(jsonb_agg(concat(fact, ': ', told) order by place), '[]')
+        from (
+            select fact, told, row_number() over (order by distance desc nulls last, fact) as place
+            from compared where agrees is not true order by place limit {worst}
+        ) as differing
+    ) as told
+from compared
+"""
+_FILES = sa.text(
+    """
+    select f.league, f.kind, s.sha256 is not null as is_staged
+    from etl.source_files as f
+    left join etl.staged_files as s
+        on s.league = f.league and s.kind = f.kind and s.sha256 = f.sha256 and s.ruleset = f.ruleset
+    where f.run_id = :run_id and f.fault is null
+    """
+)
+_LEAGUES = sa.text("select league from etl.run_leagues where run_id = :run_id order by league")
+_STORE = sa.text(
+    """
+    insert into etl.agreements
+        (run_id, league, name, title, outcome, compared, agreeing, bound, told, seconds, note)
+    values
+        (:run_id, :league, :name, :title, :outcome, :compared, :agreeing, :bound, cast(:told as jsonb), :seconds, :note)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What became of one agreement in one league.
+
+    Attributes:
+        outcome: `passed`, `warned`, `held`, `failed`; `measured`: it has no bound; `errored`: it could not be measured;
+            `skipped`: there was nothing to compare, and `note` says why.
+        compared: facts looked at; *agreeing* of them are told alike.
+        bound: tolerated share of the others: of the outcome that was reached, else of the mildest there is.
+        told: the worst of the others in words.
+    """
+
+    league: str
+    name: str
+    title: str
+    outcome: str
+    compared: int = 0
+    agreeing: int = 0
+    bound: float | None = None
+    told: tuple[str, ...] = ()
+    seconds: float | None = None
+    note: str | None = None
+
+    @property
+    def share(self) -> float:
+        """Share of facts that are told alike, 0 to 1; 1 where there is none."""
+        return self.agreeing / self.compared if self.compared else 1.0
+
+
+def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[Compared]:
+    """Measure every agreement for every league of the run and keep the results in ``etl.agreements``.
+
+    Nothing is written but these results. The run has to be planned: names are compared after they were resolved.
+
+    Raises:
+        UsageError: `params/agreement.yaml` or a query is not as it should be.
+    """
+    agreements = read_agreements(settings.params_dir)
+    known = naming.load_leagues(settings.params_dir)
+    with read_only(engine, schemas(run_id)[0], "public") as connection:
+        for name, value in PARAMETERS.items():
+            connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+        leagues = connection.scalars(_LEAGUES, {"run_id": run_id}).all()
+        live = league_ids(connection, settings)
+        scraped: dict[str, dict[str, bool]] = {league: {} for league in leagues}
+        for row in connection.execute(_FILES, {"run_id": run_id}):
+            scraped.setdefault(row.league, {})[row.kind] = row.is_staged
+        results = []
+        for league in leagues:
+            binds = {
+                "league": league,
+                "league_id": live.get(league, -1),
+                "run_id": run_id,
+                "id_prefix": id_prefix(known.get(league)),
+            }
+            results += [_compare(connection, agreement, binds, scraped[league]) for agreement in agreements]
+    _store(engine, run_id, results)
+    return results
+
+
+def _compare(
+    connection: sa.Connection, agreement: Agreement, binds: dict[str, object], scraped: dict[str, bool]
+) -> Compared:
+    """One agreement in one league.
+
+    Args:
+        scraped: kind of file of the scrape -> whether the staged rows are those of that file.
+    """
+    said = {"league": binds["league"], "name": agreement.name, "title": agreement.title}
+    if missing := [kind for kind in agreement.files if kind not in scraped]:
+        return Compared(**said, outcome="skipped", note=f"the scrape has no usable file of {' and '.join(missing)}")
+    if other := [kind for kind in agreement.files if not scraped[kind]]:
+        note = f"the staged rows of {' and '.join(other)} are not those of this run's file"
+        return Compared(**said, outcome="errored", note=note)
+    started = time.perf_counter()
+    query = _ASKED.format(facts=_FACTS, query=agreement.sql, worst=WORST)
+    try:
+        with connection.begin_nested():
+            row = connection.execute(sa.text(query), binds | agreement.values).one()
+    except sa.exc.SQLAlchemyError as error:
+        if getattr(error, "connection_invalidated", False):
+            raise
+        return Compared(**said, outcome="errored", note=clean_message(error), seconds=time.perf_counter() - started)
+    return _judged(agreement, Compared(
+        **said, outcome="passed", compared=row.compared, agreeing=row.agreeing, told=tuple(row.told),
+        seconds=time.perf_counter() - started,
+    ))  # fmt: skip
+
+
+def _judged(agreement: Agreement, found: Compared) -> Compared:
+    if not found.compared:
+        note = "the files have nothing in common to compare"
+        return replace(found, outcome="warned" if agreement.least else "skipped", note=note)
+    bounds = agreement.bounds_of(found.league)
+    differing = 1 - found.share
+    for severity, bound in bounds.items():
+        if differing > bound:
+            return replace(found, outcome=SEVERITIES[severity], bound=bound)
+    if found.compared < agreement.least:
+        note = f"only {counted(found.compared, 'fact')} to compare, {agreement.least:,} are expected"
+        return replace(found, outcome="warned", note=note)
+    return replace(found, bound=min(bounds.values())) if bounds else replace(found, outcome="measured")
+
+
+def _store(engine: sa.Engine, run_id: str, results: list[Compared]) -> None:
+    """Keep the results of a run; a second call replaces the first."""
+    columns = ("league", "name", "title", "outcome", "compared", "agreeing", "bound", "seconds", "note")
+    rows = [
+        {name: getattr(each, name) for name in columns} | {"run_id": run_id, "told": json.dumps(each.told)}
+        for each in results
+    ]
+    with engine.begin() as connection:
+        connection.execute(sa.text("delete from etl.agreements where run_id = :run_id"), {"run_id": run_id})
+        if rows:
+            connection.execute(_STORE, rows)
