@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from rally_etl.database.engine import connect
 from rally_etl.database.schema import init
+from rally_etl.database.scratch import scratch_database
 from rally_etl.sample.large import change_share, write_large
 from rally_etl.settings import Settings
 
@@ -97,24 +98,9 @@ def _measure(home: Settings, lines: int, *, full: bool, alternatives: bool) -> F
 
 
 @contextmanager
-def database(home: Settings) -> Iterator[str]:
-    """A fresh database on the server of the project; gone afterwards."""
-    name = f"rally_bench_{time.time_ns()}"
-    server = connect(home)
-    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"create database {name}"))
-    url = server.url.set(database=name).render_as_string(hide_password=False)
-    try:
-        yield url
-    finally:
-        with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text(f"drop database {name} with (force)"))
-
-
-@contextmanager
 def project(home: Settings) -> Iterator[tuple[Path, str]]:
     """A project folder with the params and notebooks of *home*, and the address of its database; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, database(home) as url:
+    with tempfile.TemporaryDirectory(prefix="rally-bench-") as name, scratch_database(home, "bench") as url:
         folder = Path(name)
         for linked in ("params", "notebooks"):
             (folder / linked).symlink_to(home.root / linked)

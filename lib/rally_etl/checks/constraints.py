@@ -92,7 +92,7 @@ class Constraint:
             title=self.title,
             owner="database",
             why="The table demands it: the database would refuse the row, or has been made to take it.",
-            mend="Mend the record in the scrape, or the live row that it meets; `rally-etl orphans` lists lost references.",
+            mend="Mend the record in the scrape, or the live row; `rally-etl orphans` lists references that are lost.",
         )
 
 

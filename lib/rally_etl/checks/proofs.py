@@ -1,0 +1,166 @@
+"""Proofs of checks: rows that a check must find and rows that it must leave alone, tried on empty copies of the tables.
+
+A proof is `tests/checks/<table>/<statement>.yaml` with ``failing`` and ``passing`` (rows of the check's table), and
+where needed ``given`` (rows of other tables, those of users too) and ``failing_rows`` (how many rows the check returns,
+where it groups them).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl.checks.files import Check
+from rally_etl.checks.results import CheckResult
+from rally_etl.checks.running import RunFacts, run_check
+from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.errors import UsageError
+from rally_etl.params import read_mapping
+
+AS_OF = dt.date(2025, 10, 15)
+"""The day that counts as today in a proof; rows of this season are from 2025-08-01 on."""
+
+LEAGUE_ID, ANOTHER_LEAGUE_ID = 1, 2
+KINDS = ("failing", "passing")
+DEFAULTS = {"league_id": LEAGUE_ID, "is_active": True}
+REPEAT = "repeat"
+"""Not a column: `repeat: 3` stands for three equal rows."""
+
+_FACTS = RunFacts("proof", AS_OF, ("PROOF",))
+_COLUMNS = sa.text(
+    "select c.relname as table_name, a.attname as name, a.attnotnull as is_required from pg_class as c"
+    " join pg_attribute as a on a.attrelid = c.oid where c.relnamespace = to_regnamespace('public')"
+    " and c.relname = any(:names) and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped"
+)
+
+
+def proofs_dir(root: Path) -> Path:
+    """Where a project keeps the proofs of its checks."""
+    return root / "tests" / "checks"
+
+
+def read_proof(folder: Path, check: str) -> dict[str, Any]:
+    """Read the proof of a check.
+
+    Raises:
+        UsageError: it is missing, or no proof; with the file and what to do.
+    """
+    path = folder / f"{check}.yaml"
+    if not path.is_file():
+        raise UsageError(
+            f"check {check} has no proof: {path} is missing; nothing was proved\n"
+            f"hint: it holds rows that the check must find (failing) and rows that it must leave alone (passing)"
+        )
+    proof = read_mapping(path)
+    wrong = [f"`{key}` is no key of a proof" for key in proof if key not in (*KINDS, "given", "failing_rows")]
+    wrong += [f"`{kind}` is missing or empty" for kind in KINDS if not proof.get(kind)]
+    if wrong:
+        raise UsageError(
+            f"{path}: {'; '.join(wrong)}; nothing was proved\n"
+            "hint: a proof takes failing, passing, and where needed given (rows of other tables) and failing_rows"
+        )
+    return proof
+
+
+@contextmanager
+def stage(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A session that sees an empty copy of every imported table, without NOT NULL; nothing of it stays.
+
+    Rows of users' tables go into these themselves: the database should be empty, as `scratch_database` makes one.
+    """
+    with engine.connect() as connection:
+        found = connection.execute(_COLUMNS, {"names": list(IMPORTED)}).all()
+        for table in sorted({row.table_name for row in found}):
+            copy = quote("pg_temp", table)
+            connection.execute(sa.text(f"create temporary table {quote(table)} (like {quote('public', table)})"))
+            columns = [row.name for row in found if row.table_name == table and row.is_required]
+            drops = ", ".join(f"alter column {quote(name)} drop not null" for name in columns)
+            if drops:
+                connection.execute(sa.text(f"alter table {copy} {drops}"))
+        connection.execute(sa.text("set local search_path to pg_temp, public"))
+        connection.execute(sa.text("set local jit to off"))
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+
+@contextmanager
+def laid_out(connection: sa.Connection, tables: Mapping[str, Iterable[dict]]) -> Iterator[None]:
+    """The rows in their tables on the stage, taken back at the end."""
+    with connection.begin_nested() as nested:
+        for table, rows in tables.items():
+            put(connection, table, rows)
+        try:
+            yield
+        finally:
+            nested.rollback()
+
+
+def put(connection: sa.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Fill a table on the stage, of the proof's league and active where a row does not say otherwise."""
+    expanded = [{**DEFAULTS, **row} for row in rows for _ in range(row.get(REPEAT, 1))]
+    name = quote(table)
+    connection.execute(
+        sa.text(f"insert into {name} select * from jsonb_populate_recordset(null::{name}, cast(:rows as jsonb))"),
+        {"rows": json.dumps(expanded, default=str)},
+    )
+
+
+def prove(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a check or its proof, in sentences; nothing when each row is found or left alone as it should.
+
+    Args:
+        connection: of `stage`, with nothing in its tables.
+    """
+    if unknown := _unknown_columns(connection, check, proof):
+        return unknown
+    wanted = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))
+    faults = []
+    for kind, league_id, count, where in (
+        ("failing", LEAGUE_ID, wanted, "of the failing rows"),
+        ("passing", LEAGUE_ID, 0, "of the passing rows"),
+        ("failing", ANOTHER_LEAGUE_ID, 0, "of the failing rows when another league is asked: restrict by :league_id"),
+    ):
+        with laid_out(connection, _tables(check, proof, kind)):
+            result = run_check(connection, check, league_id, league="PROOF", facts=_FACTS)
+        if result.outcome == "errored":
+            return [f"the query does not run: {result.error}"]
+        if result.failing_rows != count:
+            faults.append(f"it finds {result.failing_rows} and not {count} {where}{_found(result)}")
+    if not wanted:
+        faults.append("the proof wants no failing row")
+    return faults
+
+
+def _tables(check: Check, proof: Mapping[str, Any], kind: str) -> dict[str, list[dict]]:
+    tables = {table: list(rows) for table, rows in proof.get("given", {}).items()}
+    tables.setdefault(check.table, []).extend(proof[kind])
+    return tables
+
+
+def _unknown_columns(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> list[str]:
+    """Names in rows that are no column: such a value would be lost without a word."""
+    known: dict[str, set[str]] = {}
+    for row in connection.execute(_COLUMNS, {"names": [check.table, *proof.get("given", {})]}):
+        known.setdefault(row.table_name, {REPEAT}).add(row.name)
+    parts = [(check.table, kind, proof[kind]) for kind in KINDS]
+    parts += [(table, f"given.{table}", rows) for table, rows in proof.get("given", {}).items()]
+    faults = []
+    for table, where, rows in parts:
+        if table not in known:
+            faults.append(f"{where} names a table that the database does not have")
+        elif strange := sorted({name for row in rows for name in row} - known[table]):
+            faults.append(f"{where} says {', '.join(strange)}: no column of {table}")
+    return faults
+
+
+def _found(result: CheckResult) -> str:
+    keys = [str(key) for key in result.keys.all()]
+    return f" (found: {', '.join(keys[:10])})" if keys else ""
