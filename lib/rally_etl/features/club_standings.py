@@ -36,7 +36,7 @@ FEATURE = Feature(
         c.id is not null and d.clubs = 1 and (not w.is_wanted or s.by_id = s.teams) as works,
         case when c.id is null then 'no such club' else concat(
             s.by_id, ' of ', s.teams, ' teams in the standings, ', s.by_name, ' by name',
-            case when d.clubs > 1 then concat('; the club stands there in ', d.clubs, ' spellings') end
+            case when d.clubs > 1 then concat(', the club stands there in ', d.clubs, ' spellings') end
         ) end as shown
     from shown as s
     cross join standings_wanted as w
