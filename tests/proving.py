@@ -1,4 +1,4 @@
-"""Proofs of checks: the rows of a proof put where a check can read them, and what the check must count there.
+"""Readings of the proofs of checks: the rows of a proof as they lie in the tables, and what the check must count.
 
 Besides what a proof says itself, three things hold for every check, and each gives further readings of the same rows:
 what another league holds changes nothing, a number that only names a row may be any number, and a row whose `is_active`
@@ -8,25 +8,20 @@ is NULL is active. A reading that does not hold for the check as it is (a club h
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 import string
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import yaml
 
 from rally_etl.checks import Check
+from rally_etl.checks.proofs import ANOTHER_LEAGUE_ID, AS_OF, LEAGUE_ID, REPEAT
 from rally_etl.database.catalog import IMPORTED
 
-AS_OF = dt.date(2025, 10, 15)
 SEASON = (dt.date(2025, 8, 1), dt.date(2026, 7, 31))
 """The first and the last day of the season that day is in."""
-HOME, OTHERS = 1, (0, 2)
+HOME, OTHERS = LEAGUE_ID, (0, ANOTHER_LEAGUE_ID)
 """The league of a proof; ids below and above it are other leagues."""
 
 _OF_SEASON = "interval '7 months'"
@@ -49,11 +44,6 @@ _COUNTING = """
     end
     $$
 """
-_REQUIRED = (
-    "select attrelid::regclass::text as name, attname from pg_attribute"
-    " where attrelid = any(cast(:names as regclass[])) and attnum > 0 and attnotnull"
-)
-
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -75,7 +65,7 @@ class Reading:
 
 def readings(check: Check, proof: dict) -> list[Reading]:
     """What a proof says, first the rows that are wrong, then those that are right, then what follows from them."""
-    wrong = proof.get("failing_rows", len(proof["failing"]))
+    wrong = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))
     told = {kind: _merged(proof.get("given", {}), {check.table: proof[kind]}) for kind in ("failing", "passing")}
     counts = {"failing": {HOME: wrong, **dict.fromkeys(OTHERS, 0)}, "passing": {HOME: 0}}
     found = [Reading(kind, told[kind], counts[kind]) for kind in told]
@@ -113,44 +103,9 @@ def _is_of_one_league(proof: dict) -> bool:
     )
 
 
-def read_proof(check: Check, folder: Path) -> dict:
-    """The proof of a check."""
-    return yaml.safe_load((folder / f"{check.name}.yaml").read_text(encoding="utf-8"))
-
-
-@contextmanager
-def stage(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A session that sees an empty copy of every imported table, without NOT NULL; nothing of it stays."""
-    with engine.connect() as connection:
-        connection.execute(sa.text("create schema proof"))
-        for table in IMPORTED:
-            connection.execute(sa.text(f"create table proof.{table} (like public.{table})"))
-        for row in connection.execute(sa.text(_REQUIRED), {"names": [f"proof.{table}" for table in IMPORTED]}).all():
-            connection.execute(sa.text(f"alter table {row.name} alter column {row.attname} drop not null"))
-        connection.exec_driver_sql(_COUNTING)
-        connection.execute(sa.text("set local search_path to proof, public"))
-        connection.execute(sa.text("set local jit to off"))
-        yield connection
-        connection.rollback()
-
-
-@contextmanager
-def laid_out(connection: sa.Connection, tables: Rows) -> Iterator[None]:
-    """The rows in their tables, taken back at the end."""
-    with connection.begin_nested() as nested:
-        for table, rows in tables.items():
-            put(connection, table, rows)
-        yield
-        nested.rollback()
-
-
-def put(connection: sa.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Fill a table; `repeat: 3` stands for three equal rows."""
-    expanded = [{"league_id": HOME, "is_active": True, **row} for row in rows for _ in range(row.get("repeat", 1))]
-    connection.execute(
-        sa.text(f"insert into {table} select * from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb))"),
-        {"rows": json.dumps(expanded)},
-    )
+def counting(connection: sa.Connection) -> None:
+    """Give the session of a stage the function that `failing_rows` calls."""
+    connection.exec_driver_sql(_COUNTING)
 
 
 def failing_rows(connection: sa.Connection, queries: list[str], league: int, as_of: dt.date) -> list[int | None]:

@@ -15,8 +15,9 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from proving import Reading, failing_rows, laid_out, read_proof, readings, stage
+from proving import Reading, counting, failing_rows, readings
 from rally_etl.checks import Check, read_checks
+from rally_etl.checks.proofs import laid_out, read_proof, stage
 from weakening import Mutant, mutants
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,12 +31,13 @@ TRIED_EACH_TIME = 8
 def connection(module_engine: sa.Engine) -> Iterator[sa.Connection]:
     """Empty tables for all proofs of the module."""
     with stage(module_engine) as made:
+        counting(made)
         yield made
 
 
 def survivors(connection: sa.Connection, check: Check, left: list[Mutant]) -> list[Mutant]:
     """Mutants of a check that count in every reading of its proof what the check itself counts."""
-    for reading in readings(check, read_proof(check, PROOFS)):
+    for reading in readings(check, read_proof(PROOFS, check.name)):
         if not left:
             break
         if does_not_hold(check, reading):
@@ -76,7 +78,7 @@ def matches(pattern: str, mutant: Mutant) -> bool:
 def test_proof_holds_in_every_reading(connection, check):
     """What other leagues hold, which number an id is and an unknown `is_active` change nothing of what is counted."""
     wrong = []
-    for reading in readings(check, read_proof(check, PROOFS)):
+    for reading in readings(check, read_proof(PROOFS, check.name)):
         counts = demanded(connection, check, reading)
         with laid_out(connection, reading.tables):
             found = {league: failing_rows(connection, [check.sql], league, reading.as_of)[0] for league in counts}
