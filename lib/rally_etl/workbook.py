@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed
+from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed, seen
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting.tables import Note, Table, in_words
 
@@ -246,6 +246,14 @@ class Book:
     def written_chart(self) -> Any:
         """The same as a picture: what the references of each kind of row mean afterwards."""
         return accounts.chart(self)
+
+    def seen(self) -> Table | Note:
+        """Every page of the application, before and as it would be."""
+        return seen.table(self)
+
+    def seen_chart(self) -> Any:
+        """The same as a matrix: which page works in which league."""
+        return seen.chart(self)
 
     def hand_kept(self) -> Table | Note:
         """Columns that people keep by hand: their values, and what the plan would change."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs
+from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen
 
 LISTED = (
     "rally-etl",
@@ -71,6 +71,9 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
             "guard": guarded.guard(connection, run_id),
             "written": accounts.page_rows(written := accounts.rows_of(connection, run_id)),
             "written_sentence": accounts.page_sentence(written),
+            "seen": seen.page_rows(found := seen.rows_of(connection, run_id)),
+            "seen_sentence": seen.sentence(found) if found else "",
+            "seen_chart": pages.figure_html(seen.matrix(found, title=""), "chart-seen") if found else "",
             "rehearsed": rehearsed.page_lines(connection, run_id),
             "repairs": repairs.rows_of(connection, run_id),
             "repairs_sentence": repairs.sentence_of(connection, run_id),
