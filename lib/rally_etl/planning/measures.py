@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from rally_etl import naming
 from rally_etl.database.catalog import IMPORTED, REQUIRED, Table, quote, read_catalog
 from rally_etl.measures import Measures, counted, measure
+from rally_etl.planning.completeness import completeness_measures
 from rally_etl.planning.fates import accounting
 from rally_etl.planning.operations import of_run
 from rally_etl.planning.scene import league_rows
@@ -62,6 +63,7 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
             files = list(connection.execute(sa.text(read("file_measures")), binds).mappings())
             measures[league] = _file_measures(files) | _plan_measures(connection, binds)
             measures[league] |= _identity_measures(connection, catalog, binds)
+            measures[league] |= completeness_measures(connection, catalog, binds)
             operation = of_run(connection, run_id)
             if operation and operation["kind"] != "guard":  # a person asked for this by name
                 asked = ["teams_gone_share", "teams_new_share", "series_gone", "series_new"]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import IMPORTED, Table, quote
 from rally_etl.identity.reviews import WAITS, write_reviews
 from rally_etl.planning import fates, names, schema
+from rally_etl.planning.completeness import write_volumes
 from rally_etl.planning.scene import Scene, league_rows
 
 
@@ -18,6 +19,7 @@ def record(connection: sa.Connection, run_id: str, scene: Scene) -> None:
     """Write what the plan of one league amounts to into the ledger."""
     binds = {"run": run_id, "league": scene.league.key}
     record_counts(connection, run_id, scene.catalog, scene.league.key, scene.league_id, scene.protected)
+    write_volumes(scene, run_id)
     write_reviews(connection, run_id, scene.league.key, scene.reviews, _waiting_rows(scene), _entities(scene))
     connection.execute(sa.text("delete from etl.held_rows where run_id = :run and league = :league"), binds)
     if scene.held:
@@ -56,7 +58,7 @@ def record_counts(
 
 def forget(connection: sa.Connection, run_id: str) -> None:
     """Take back what an earlier attempt at the plan of this run has noted: it was broken off, and is made anew."""
-    for table in ("held_rows", "repairs", "constraint_changes"):
+    for table in ("held_rows", "repairs", "constraint_changes", "computed_rows", "volumes"):
         connection.execute(sa.text(f"delete from etl.{table} where run_id = :run"), {"run": run_id})
 
 
