@@ -12,6 +12,7 @@ import typer
 
 from rally_etl import __version__
 from rally_etl.commands import (
+    check,
     constraints,
     guard,
     incidents,
@@ -63,10 +64,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 for command in (
-    run.run, run.approve, past.runs, past.show, past.verify, live.check, live.health, references.references,
+    run.run, run.approve, past.runs, past.show, past.verify, live.health, references.references,
     repair.merge, repair.undo, orphans.orphans, constraints.constraints, guard.guard,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(check.check, name="check")
 app.add_typer(reviews.reviews, name="reviews")
 app.add_typer(names.names, name="names")
 app.add_typer(incidents.incidents, name="incidents")

@@ -8,20 +8,25 @@ where it groups them).
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.checks.files import Check
+from rally_etl.checks.files import Check, read_check, read_checks
 from rally_etl.checks.results import CheckResult
 from rally_etl.checks.running import RunFacts, run_check
 from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.database.engine import connect
+from rally_etl.database.schema import init
+from rally_etl.database.scratch import scratch_database
 from rally_etl.errors import UsageError
 from rally_etl.params import read_mapping
+from rally_etl.settings import Settings
 
 AS_OF = dt.date(2025, 10, 15)
 """The day that counts as today in a proof; rows of this season are from 2025-08-01 on."""
@@ -31,6 +36,12 @@ KINDS = ("failing", "passing")
 DEFAULTS = {"league_id": LEAGUE_ID, "is_active": True}
 REPEAT = "repeat"
 """Not a column: `repeat: 3` stands for three equal rows."""
+
+UNSAID = (
+    "What users see, or what goes wrong next, if it is not true.",
+    "What to do about the rows that it finds: where to look first, which command.",
+)
+"""Why and how to mend in a draft, until somebody has said it; such a check is not proved."""
 
 _FACTS = RunFacts("proof", AS_OF, ("PROOF",))
 _COLUMNS = sa.text(
@@ -113,12 +124,52 @@ def put(connection: sa.Connection, table: str, rows: Iterable[dict[str, Any]]) -
     )
 
 
+def prove_all(settings: Settings, names: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Prove checks in a database of their own: name -> what is wrong, nothing where it is proved.
+
+    Args:
+        names: `<table>/<statement>`; only their files are read. None given is every check.
+
+    Raises:
+        UsageError: a check file is not as it should be, or there is no such check.
+    """
+    folder = proofs_dir(settings.root)
+    if names:
+        checks = [read_check(_file_of(settings.params_dir, name)) for name in names]
+    else:
+        checks = read_checks(settings.params_dir)
+    faults: dict[str, list[str]] = {}
+    with scratch_database(settings, "proofs") as url:
+        engine = connect(Settings(root=settings.root, database_url=url))
+        init(engine)
+        with stage(engine) as connection:
+            for check in checks:
+                try:
+                    faults[check.name] = prove(connection, check, read_proof(folder, check.name))
+                except UsageError as error:
+                    faults[check.name] = [str(error)]
+        engine.dispose()
+    return faults
+
+
+def _file_of(params_dir: Path, name: str) -> Path:
+    path = params_dir / "checks" / f"{name}.sql"
+    if not path.is_file():
+        known = [f"{each.parent.name}/{each.stem}" for each in (params_dir / "checks").glob("*/*.sql")]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"is {near[0]} meant?" if near else "a name is a table and a statement: teams/name_is_unique"
+        raise UsageError(f"there is no check {name}: {path} is missing; nothing was proved\nhint: {hint}")
+    return path
+
+
 def prove(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> list[str]:
     """What is wrong with a check or its proof, in sentences; nothing when each row is found or left alone as it should.
 
     Args:
         connection: of `stage`, with nothing in its tables.
     """
+    if unsaid := [key for key in ("why", "mend") if getattr(check, key) in UNSAID]:
+        return [f"the header's {' and '.join(unsaid)} is still that of the template"]
     if unknown := _unknown_columns(connection, check, proof):
         return unknown
     wanted = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import sqlalchemy as sa
@@ -198,7 +199,8 @@ def _placed(check: Check, error: sa.exc.SQLAlchemyError) -> str:
         return told
     before = sent.decode(errors="replace")[: int(position) - 1].count("\n") - _WRAPPING.count("\n")
     lines = check.sql.count("\n")
-    return f"{told} ({check.path} line {check.first_line + min(max(before, 0), lines)})"
+    file = Path(*check.path.parts[-4:])  # params/checks/<table>/<statement>.sql
+    return f"{told} ({file} line {check.first_line + min(max(before, 0), lines)})"
 
 
 def _threshold(connection: sa.Connection, check: Check, league: str, values: dict, failing_rows: int) -> float:

@@ -25,6 +25,7 @@ from rally_etl.checks.running import (
 from rally_etl.checks.selection import EVERYTHING, Reach, Selection, touched_by
 from rally_etl.checks.tolerance import as_brought_back, no_worse_than, tolerated
 from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.database.engine import read_only
 from rally_etl.errors import UsageError
 from rally_etl.naming import load_leagues
 from rally_etl.planning.schema import schemas
@@ -290,6 +291,34 @@ def run_facts(connection: sa.Connection, run_id: str) -> RunFacts:
     sql = "select league from etl.run_leagues where run_id = :run_id order by league"
     leagues = tuple(connection.scalars(sa.text(sql), {"run_id": run_id}))
     return RunFacts(run_id, run.as_of, leagues, run.is_import, run.is_way_back)
+
+
+def has_candidate(engine: sa.Engine, run_id: str) -> bool:
+    """Whether the candidate of a run is kept.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    with read_only(engine, "public") as connection:
+        run_facts(connection, run_id)
+        name = quote(schemas(run_id)[1])
+        return connection.scalar(sa.text("select to_regnamespace(:name) is not null"), {"name": name})
+
+
+def newest_published(engine: sa.Engine) -> str:
+    """The run that changed live last.
+
+    Raises:
+        UsageError: none has been published.
+    """
+    sql = "select max(run_id) from etl.run_leagues where state in ('published', 'verified')"
+    with read_only(engine, "public") as connection:
+        run_id = connection.scalar(sa.text(sql))
+    if run_id is None:
+        raise UsageError(
+            "no run has been published; nothing was checked\nhint: name one, --run RUN, or leave --changed out"
+        )
+    return run_id
 
 
 def _compared_with_live(

@@ -1,39 +1,10 @@
-"""`rally-etl check` and `health`: the live database, now."""
+"""`rally-etl health`: the live database, now."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-
-
-def check(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False) -> None:
-    """Run every check on the live tables, read-only.
-
-    Exit codes: 0 no check of severity error failed, 3 one failed or could not run, 1 failure.
-    """
-    from rally_etl.checks import check_live
-    from rally_etl.commands.terminal import print_json
-    from rally_etl.database.engine import connect
-    from rally_etl.database.schema import init
-    from rally_etl.measures import counted
-    from rally_etl.settings import Settings
-
-    settings = Settings.from_env()
-    engine = connect(settings)
-    init(engine)
-    results = check_live(engine, settings)
-    worst_first = {"errored": 0, "failed": 1, "warned": 2, "skipped": 3, "passed": 4}
-    results = sorted(results, key=lambda result: (worst_first[result.outcome], result.check, result.league))
-    if as_json:
-        keys = ("check", "outcome", "severity", "failing_rows", "league", "error")
-        print_json({"checks": [{key: getattr(result, key) for key in keys} for result in results]})
-    else:
-        for result in results:
-            told = result.error or (counted(result.failing_rows, "row") if result.failing_rows else "")
-            typer.echo(f"{result.outcome:8} {result.severity:6} {result.league:14} {result.check}  {told}".rstrip())
-    blocking = [result for result in results if result.severity == "error" and result.outcome in ("failed", "errored")]
-    raise typer.Exit(3 if blocking else 0)
 
 
 def health(
