@@ -17,7 +17,7 @@ reached as (
     select
         case
             when (
-                select coalesce(sum(matches_won + matches_lost), 0) = 0
+                select sum(matches_won + matches_lost) = 0
                 from series_stats
                 where league_id = :league_id
             ) then cast(:as_of as date)
@@ -88,9 +88,12 @@ scored as materialized (
         sum(away) as away_games,
         count(*) filter (where most = 7 and fewest = 6 and home > away) as home_tie_breaks,
         count(*) filter (where most = 7 and fewest = 6 and away > home) as away_tie_breaks,
-        coalesce(
-            nullif(sign(sum(sign(home - away))), 0), case winner when 'home' then 1 when 'away' then -1 else 0 end
-        ) as lead,
+        -- a line that was given up is its winner's, whatever stood then
+        case
+            when winner is not null and (sum(sign(home - away)) = 0 or not bool_and(most >= 6 and most > fewest))
+                then case winner when 'home' then 1 else -1 end
+            else sign(sum(sign(home - away)))
+        end as lead,
         count(*) not in (2, 3)
         or not bool_and((most = 6 and fewest <= 4) or (most = 7 and fewest >= 5 and fewest < most))
         or sum(sign(home - away)) = 0
