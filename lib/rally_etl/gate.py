@@ -330,14 +330,14 @@ def _message(rule: Rule, league: str, observed: float, threshold: float, detail:
         shown += f"; and {left:,} more" if left > 0 else ""
     values = {
         "league": league,
-        "observed": _plain(observed),
-        "threshold": _plain(threshold),
+        "observed": plain(observed),
+        "threshold": plain(threshold),
         "detail": shown or "no names",
     }
     return rule.message.format(**values)
 
 
-def _plain(number: float) -> float:
+def plain(number: float) -> float:
     """Whole numbers without a decimal point."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
