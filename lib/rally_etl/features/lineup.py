@@ -1,0 +1,80 @@
+"""Line-up: who plays on which court.
+
+The page offers the roster of the team, finds players by name, and opens line-ups that users saved: texts that hold
+names. A name that no player of the team has or had is a name that was respelled, and the line-up cannot be opened; who
+has left the team may be replaced. A roster that is short is the league's own affair, one that cannot fill two courts
+is not.
+"""
+
+from __future__ import annotations
+
+from rally_etl.features.feature import Feature
+
+COURTS = 2
+"""Fewer than two full courts is no line-up."""
+
+NAME = r'"([^"\\]+ [^"\\]+)"\s*[],}]'
+"""A text of two words that is a value, not a key, of what a user saved; what is no JSON is read as well."""
+
+FEATURE = Feature(
+    name="lineup",
+    title="Line-up",
+    route="/mobile/lineup",
+    subject="team",
+    right="offers the roster, each player under a name of its own, and finds everybody whom a saved line-up names",
+    needs=("saved_lineups", "lineup_escrow"),
+    sql=f"""
+    with roster as (
+        select
+            team_id,
+            first_name || ' ' || last_name as player_name,
+            count(*) filter (where is_active is not false) as players
+        from players
+        where league_id = :league_id and team_id is not null
+        group by 1, 2
+    ),
+    offered as (
+        select team_id, sum(players) as players, max(players) as namesakes
+        from roster
+        group by team_id
+    ),
+    saved as (
+        select l.id, l.team_id, n.name[1] as player_name
+        from saved_lineups as l
+        left join lateral regexp_matches(l.lineup_data, '{NAME}', 'g') as n(name) on true
+        where l.is_active is not false
+    ),
+    opened as (
+        select
+            s.team_id,
+            count(distinct s.id) as lineups,
+            count(distinct s.player_name) filter (where s.player_name is not null and r.team_id is null) as unknown
+        from saved as s
+        left join roster as r on r.team_id = s.team_id and r.player_name = s.player_name
+        group by s.team_id
+    ),
+    answer as (
+        select
+            t.id,
+            coalesce(o.players, 0) as players,
+            coalesce(s.lineups, 0) as lineups,
+            case
+                when coalesce(o.players, 0) < 2 * {COURTS} then 'too few for two courts'
+                when o.namesakes > 1 then 'two players of one name'
+                when s.unknown > 0 then s.unknown || ' saved for a name that the team never had'
+            end as wrong
+        from teams as t
+        left join offered as o on o.team_id = t.id
+        left join opened as s on s.team_id = t.id
+        -- a team whose players have all left is closed, one that never had any is a stray
+        where t.league_id = :league_id and t.is_active is not false and (o.players > 0 or o.team_id is null)
+    )
+    select
+        id as subject_id,
+        wrong is null as works,
+        concat(
+            players, ' players, ', lineups, ' saved line-up', case when lineups <> 1 then 's' end, '; ' || wrong
+        ) as shown
+    from answer
+    """,
+)
