@@ -14,6 +14,7 @@ from rally_etl.identity.aliases import PLAN_TABLES, plan_aliases
 from rally_etl.identity.spelling import team_spelling
 from rally_etl.identity.thresholds import load_thresholds
 from rally_etl.planning import (
+    computed,
     fates,
     history,
     identify,
@@ -86,6 +87,7 @@ def make_plan(
             recorded = with_recorded_aliases(connection, clubs)
             scene = Scene(connection, catalog, leagues.get(key), recorded, frozenset(kinds), thresholds)
             _plan_league(scene, kinds, known, planned_clubs, planned_series)
+            computed.plan_computed(scene, run_id, settings.params_dir)
             scenes.append(scene)
             if on_table:
                 on_table(key)
