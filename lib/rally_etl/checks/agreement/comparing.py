@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -104,9 +106,7 @@ def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[
     """
     agreements = read_agreements(settings.params_dir)
     known = naming.load_leagues(settings.params_dir)
-    with read_only(engine, schemas(run_id)[0], "public") as connection:
-        for name, value in PARAMETERS.items():
-            connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+    with opened(engine, run_id) as connection:
         leagues = connection.scalars(_LEAGUES, {"run_id": run_id}).all()
         live = league_ids(connection, settings)
         scraped: dict[str, dict[str, bool]] = {league: {} for league in leagues}
@@ -120,18 +120,31 @@ def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[
                 "run_id": run_id,
                 "id_prefix": id_prefix(known.get(league)),
             }
-            results += [_compare(connection, agreement, binds, scraped[league]) for agreement in agreements]
+            results += [compare(connection, agreement, binds, scraped[league]) for agreement in agreements]
     _store(engine, run_id, results)
     return results
 
 
-def _compare(
+@contextmanager
+def opened(engine: sa.Engine, run_id: str) -> Iterator[sa.Connection]:
+    """A transaction that cannot write, in which bare names are those of the run's plan."""
+    with read_only(engine, schemas(run_id)[0], "public") as connection:
+        for name, value in PARAMETERS.items():
+            connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+        yield connection
+
+
+def compare(
     connection: sa.Connection, agreement: Agreement, binds: dict[str, object], scraped: dict[str, bool]
 ) -> Compared:
-    """One agreement in one league.
+    """Ask one agreement about one league; a query that cannot run is `errored`, never passed.
 
     Args:
+        binds: what every query may use: ``league``, ``league_id``, ``run_id``, ``id_prefix``.
         scraped: kind of file of the scrape -> whether the staged rows are those of that file.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the connection was lost; that is no answer of an agreement.
     """
     said = {"league": binds["league"], "name": agreement.name, "title": agreement.title}
     if missing := [kind for kind in agreement.files if kind not in scraped]:
