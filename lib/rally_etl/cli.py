@@ -12,6 +12,7 @@ import typer
 
 from rally_etl import __version__
 from rally_etl.commands import (
+    alerts,
     check,
     constraints,
     guard,
@@ -72,6 +73,7 @@ app.add_typer(check.check, name="check")
 app.add_typer(reviews.reviews, name="reviews")
 app.add_typer(names.names, name="names")
 app.add_typer(incidents.incidents, name="incidents")
+app.add_typer(alerts.alerts, name="alerts", help="Who is told what: open incidents, the spool, the channels.")
 app.add_typer(snapshot.snapshot, name="snapshot")
 app.add_typer(db, name="db")
 

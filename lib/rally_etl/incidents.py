@@ -23,7 +23,7 @@ _RAISE = sa.text(
     """
     insert into etl.incidents (run_id, league, rule, severity, what, done, todo)
     values (:run_id, :league, :rule, :severity, :what, :done, :todo)
-    on conflict (coalesce(run_id, ''), league, rule) where state <> 'resolved'
+    on conflict (coalesce(run_id, ''), league, rule) where state <> 'resolved' and cause is null
     do update set severity = excluded.severity, what = excluded.what, done = excluded.done, todo = excluded.todo
     returning number
     """
@@ -125,12 +125,11 @@ def resolve_unverified(connection: sa.Connection, run_id: str, leagues: Iterable
 
 
 def read_incidents(connection: sa.Connection, run_id: str | None = None, *, only_open: bool = True) -> list[Incident]:
-    """Incidents, the newest first: of one run, or of all."""
-    conditions = ["state <> 'resolved'"] if only_open else []
+    """Incidents of one run or of all, the newest first; those of a cause over runs are read by `alerts`."""
+    conditions = ["cause is null"] + (["state <> 'resolved'"] if only_open else [])
     conditions += ["run_id = :run_id"] if run_id else []
-    where = f" where {' and '.join(conditions)}" if conditions else ""
     rows = connection.execute(
-        sa.text(f"select {_COLUMNS} from etl.incidents{where} order by number desc"),
+        sa.text(f"select {_COLUMNS} from etl.incidents where {' and '.join(conditions)} order by number desc"),
         {"run_id": run_id} if run_id else {},
     )
     return [Incident(*row) for row in rows]
@@ -142,16 +141,7 @@ def resolve(connection: sa.Connection, number: int, by: str, reason: str) -> Inc
     Raises:
         UsageError: there is none of this number, or it is over already.
     """
-    found = connection.execute(
-        sa.text(f"select {_COLUMNS} from etl.incidents where number = :number for update"), {"number": number}
-    ).first()
-    if found is None:
-        raise UsageError(f"there is no incident {number}; nothing was written\nhint: `rally-etl incidents` lists them")
-    if found.state == "resolved":
-        raise UsageError(
-            f"incident {number} was resolved by {found.resolved_by} ({found.reason}); nothing was written\n"
-            "hint: `rally-etl incidents` lists those that are open"
-        )
+    _require_open(connection, number)
     row = connection.execute(
         sa.text(
             "update etl.incidents set state = 'resolved', resolved_at = clock_timestamp(), resolved_by = :by,"
@@ -160,3 +150,35 @@ def resolve(connection: sa.Connection, number: int, by: str, reason: str) -> Inc
         {"number": number, "by": by, "reason": reason},
     ).one()
     return Incident(*row)
+
+
+def acknowledge(connection: sa.Connection, number: int, by: str) -> Incident:
+    """Say that somebody looks at an incident: it stays open, and nobody else is called because of it.
+
+    Raises:
+        UsageError: there is none of this number, or it is over already.
+    """
+    _require_open(connection, number)
+    row = connection.execute(
+        sa.text(
+            "update etl.incidents set state = 'acknowledged', acknowledged_at = clock_timestamp(),"
+            f" acknowledged_by = :by where number = :number returning {_COLUMNS}"
+        ),
+        {"number": number, "by": by},
+    ).one()
+    return Incident(*row)
+
+
+def _require_open(connection: sa.Connection, number: int) -> None:
+    found = connection.execute(
+        sa.text(f"select {_COLUMNS} from etl.incidents where number = :number for update"), {"number": number}
+    ).first()
+    if found is None:
+        raise UsageError(
+            f"there is no incident {number}; nothing was written\nhint: `rally-etl alerts list` lists them"
+        )
+    if found.state == "resolved":
+        raise UsageError(
+            f"incident {number} was resolved by {found.resolved_by} ({found.reason}); nothing was written\n"
+            "hint: `rally-etl alerts list` lists those that are open"
+        )

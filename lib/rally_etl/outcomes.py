@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, planning
+from rally_etl import alerts, ledger, planning
 from rally_etl.errors import RallyEtlError
 from rally_etl.settings import Settings
 
@@ -86,4 +86,6 @@ def finish(
             f"\nhint: free space or check permissions; `rally-etl show {run_id}` tells the same, and the next start"
             " writes the report"
         ) from error
+    finally:
+        alerts.after_run(engine, settings, run_id)
     return document

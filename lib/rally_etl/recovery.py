@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, states
+from rally_etl import alerts, ledger, states
 from rally_etl.database.engine import clean_message
 from rally_etl.database.locks import regain
 from rally_etl.database.retry import patiently
@@ -63,6 +63,8 @@ def close_dead(engine: sa.Engine, settings: Settings, tell: Tell = lambda label,
         tell("run", f"{told}: `rally-etl run --resume {run_id}` looks")
     for run_id in _unreported(engine):
         _report(engine, settings, run_id, tell)
+    for death in deaths:
+        alerts.after_run(engine, settings, death.run_id, send=False)  # the run that begins now sends
 
 
 @contextmanager
@@ -82,6 +84,8 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
                 _close(connection, run_id, _told(error), exit_code=getattr(error, "exit_code", 1))
                 raise_unverified(connection, run_id)
             _report(engine, settings, run_id)
+            if not isinstance(error, Stopped):  # who stops it knows
+                alerts.after_run(engine, settings, run_id)
         raise
 
 

@@ -49,6 +49,13 @@ class Settings:
         """Every source file that a run read, under its SHA-256."""
         return self.state_dir / "archive"
 
+    def secret(self, name: str) -> str | None:
+        """The value of an environment variable, or of `.env` where the environment has none; None when it is empty.
+
+        It is read when it is needed and kept nowhere.
+        """
+        return {**read_env_file(self.root / ".env"), **os.environ}.get(name, "").strip() or None
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
         """Read the environment, then `.env` of the project folder for what the environment does not say.

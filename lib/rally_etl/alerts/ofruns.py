@@ -1,0 +1,152 @@
+"""What a run has to say: its reasons as findings, without names; told after it has ended, never in its way."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl import gate
+from rally_etl.alerts.findings import Finding, note
+from rally_etl.alerts.routes import read_alerting
+from rally_etl.alerts.spool import drain
+from rally_etl.alerts.telling import enqueue_due
+from rally_etl.database.engine import clean_message
+from rally_etl.errors import RallyEtlError
+from rally_etl.incidents import Severity
+from rally_etl.settings import Settings
+
+ENDED_EARLY = "run/did_not_end"
+"""Cause of whatever comes from a stage, or a run, that did not end: evidence of later stages is missing with it."""
+_CONSEQUENCES = {"run_is_complete", "stage_completed", "evidence_is_whole", "run_has_leagues"}
+_SEVERITY_OF: dict[str, Severity] = {"error": "error", "hold": "warn", "warn": "info"}
+_LIVE = ("published", "verified")
+
+
+def after_run(
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    *,
+    send: bool = True,
+    tell: Callable[[str], None] = lambda text: print(f"alerts: {text}", file=sys.stderr, flush=True),
+) -> None:
+    """Note what a run found, queue what people have to hear of it, and send for as long as the budget allows.
+
+    A dry run says nothing. Whatever goes wrong here is told in a line: the run has ended, and its result stands.
+
+    Args:
+        send: False only queues; the next command sends.
+    """
+    try:
+        alerting = read_alerting(settings)
+        with engine.begin() as connection:
+            run = _read_run(connection, run_id)
+            if run.dry_run:
+                return
+            found = list(_findings(connection, settings, run))
+            interval = timedelta(minutes=alerting.minimum_interval_minutes)
+            note(connection, found, _mended(run, found), run_id=run_id, reopen_within=interval)
+        enqueue_due(engine, alerting)
+        if send:
+            drain(engine, settings, alerting, alerting.sending.budget_s, tell)
+    except RallyEtlError as error:
+        tell(f"nobody was told: {' '.join(str(error).splitlines())}")
+    except Exception as error:
+        tell(
+            f"not everybody was told ({type(error).__name__}: {clean_message(error)}); `rally-etl alerts send` goes on"
+        )
+
+
+def _read_run(connection: sa.Connection, run_id: str) -> Any:
+    sql = (
+        "select run_id, dry_run, status, operation is not null as is_repair, to_jsonb(array("
+        " select to_jsonb(l) from etl.run_leagues as l where l.run_id = r.run_id order by league)) as leagues,"
+        " (select stage from etl.stages as s where s.run_id = r.run_id and s.status in ('failed', 'timed_out', 'died')"
+        "  order by ordinal limit 1) as stage"
+        " from etl.runs as r where run_id = :run"
+    )
+    return connection.execute(sa.text(sql), {"run": run_id}).one()
+
+
+def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterator[Finding]:
+    rules = {rule.name: rule for rule in gate.read_rules(settings.params_dir / "gate.yaml")}
+    source = "repair" if run.is_repair else "import"
+    for row in run.leagues:
+        league, is_live = row["league"], row["state"] in _LIVE
+        reasons = [each for each in row["reasons"] if not (is_live and each["severity"] == "hold")]  # approved
+        early = [each for each in reasons if each["rule"] in _CONSEQUENCES]
+        if early or (run.status == "failed" and not is_live):
+            yield _ended_early(run, league, early)
+            reasons = [each for each in reasons if each not in early and each["observed"] is not None]
+        for reason in reasons:
+            severity = _SEVERITY_OF[reason["severity"]]
+            what, todo = worded(rules.get(reason["rule"]), reason, league)
+            dimensions, owners = _of_checks(connection, run.run_id, league, reason["stage"])
+            yield Finding(
+                cause=f"{source}/{reason['rule']}", league=league, severity=severity, what=what,
+                whom=_whom(severity, is_live), todo=todo or f"`rally-etl show {run.run_id}` tells the reasons",
+                stage=reason["stage"], dimensions=dimensions, owners=owners,
+            )  # fmt: skip
+
+
+def _ended_early(run: Any, league: str, early: list[dict[str, Any]]) -> Finding:
+    stage = run.stage or next((each["stage"] for each in early), "")
+    return Finding(
+        cause=ENDED_EARLY, league=league, severity="error", stage=stage, whom=_whom("error", False),
+        what="a run ended before it could decide" + (f", in stage {stage}" if stage else ""),
+        todo=f"`rally-etl show {run.run_id}` tells why; `rally-etl run --resume {run.run_id}` goes on",
+    )  # fmt: skip
+
+
+def _mended(run: Any, found: list[Finding]) -> dict[str, list[str]]:
+    """League -> causes that this run would have found: all of its kind where everything was asked."""
+    source = "repair/" if run.is_repair else "import/"
+    early = {each.league for each in found if each.cause == ENDED_EARLY}
+    return {
+        row["league"]: [ENDED_EARLY, source] if row["decision"] in ("GO", "HOLD") else [ENDED_EARLY]
+        for row in run.leagues
+        if row["league"] not in early and run.status == "completed"
+    }
+
+
+def worded(rule: gate.Rule | None, reason: Mapping[str, Any], league: str) -> tuple[str, str]:
+    """What a reason says, and what to do, from the rule's own text and numbers: its detail may name persons."""
+    if rule is None or reason["observed"] is None:
+        name = reason["rule"].replace("_", " ")
+        return f"not so: {name}" + (f" (stage {reason['stage']})" if reason["stage"] else ""), ""
+    template = re.sub(r" *\(\{detail[^}]*\}\)|:? *\{detail[^}]*\}", "", rule.message).removeprefix("{league}: ")
+    values = {name: gate.plain(reason[name]) for name in ("observed", "threshold")}
+    what, _, todo = template.format(**values, league=league, detail="").partition(". ")
+    return what.rstrip("."), todo.rstrip(".")
+
+
+def _whom(severity: Severity, is_live: bool) -> str:
+    if is_live:
+        return "its new rows are live"
+    if severity == "error":
+        return "nothing of it was published: its users go on seeing the rows of before"
+    if severity == "warn":
+        return "its new rows wait for a person: its users go on seeing the rows of before"
+    return "nobody yet"
+
+
+def _of_checks(
+    connection: sa.Connection, run_id: str, league: str, stage: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Dimensions and owners of the checks that found something, for what the validation says."""
+    if stage != "validation":
+        return (), ()
+    row = connection.execute(_CHECKS, {"run": run_id, "league": league}).one()
+    return tuple(row.dimensions), tuple(row.owners)
+
+
+_CHECKS = sa.text(
+    "select coalesce(array_agg(distinct dimension) filter (where dimension <> ''), '{}') as dimensions,"
+    " coalesce(array_agg(distinct owner) filter (where owner <> ''), '{}') as owners from etl.check_results"
+    " where run_id = :run and league = :league and outcome in ('failed', 'errored', 'warned')"
+)
