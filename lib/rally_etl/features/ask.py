@@ -279,7 +279,7 @@ def _compared(feature: Feature) -> str:
             full join asked_after as a on a.subject_id = b.subject_id
         ),
         seen as materialized ({seen}),
-        users as (
+        seeing as (
             select
                 count(distinct s.user_id) filter (where p.has) as users,
                 count(distinct s.user_id) filter (where p.is_broken) as users_affected
@@ -312,8 +312,8 @@ def _compared(feature: Feature) -> str:
             count(*) filter (where is_broken) as broken,
             count(*) filter (where had and not worked and works) as mended,
             count(*) filter (where worked and not has) as gone,
-            (select users from users) as users,
-            (select users_affected from users) as users_affected,
+            (select users from seeing) as users,
+            (select users_affected from seeing) as users_affected,
             (select coalesce(jsonb_agg(to_jsonb(w)), '[]') from worst as w) as examples,
             (
                 select count(*) filter (where works is null or subject_id is null)

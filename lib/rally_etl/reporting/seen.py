@@ -99,7 +99,7 @@ def sentence(found: Sequence[Mapping[str, Any]]) -> str:
     broken = sum(row["broken"] for row in asked)
     told += f"{broken:,} that work now would break" if broken else "none that works now would break"
     if mended := sum(row["mended"] for row in asked):
-        told += f", {mended:,} that do not would work"
+        told += f", {mended:,} would begin to work"
     if unasked := sum(row["error"] is not None for row in found):
         told += f"; {unasked:,} could not be asked"
     return told
