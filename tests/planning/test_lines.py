@@ -263,6 +263,26 @@ def test_line_that_may_be_known_waits(importing, known, again):
     assert len(again) == sum(importing.held(run_id).values())
 
 
+@pytest.mark.parametrize(
+    ("day", "scheduled", "expected"),
+    [
+        ("30-Sep-25", "09/23/2025", "2025-09-23"),  # the date of the page, a week late
+        ("30-Sep-25", "09/30/2025", "2025-09-30"),  # the whole team match moved, and the schedule says so
+    ],
+)
+def test_new_lines_of_a_known_team_match_are_of_its_day(importing, day, scheduled, expected):
+    """A team match is not torn in two by the later date with which the rest of its lines is printed (domain 2.7)."""
+    lines = [court(number, match_id=f"nndz-match0_Line{number}") for number in (1, 2, 3)]
+    schedule = {"schedules": [meeting("09/23/2025", AWAY, HOME)]}
+    importing.load(scrape_of(lines[0]) | schedule)
+
+    again = scrape_of(*(each | {"Date": day} for each in lines)) | {"schedules": [meeting(scheduled, AWAY, HOME)]}
+    importing.load(again)
+
+    assert [expected] * 3 == importing.column("select match_date::text from match_scores")
+    assert {} == importing.changes(importing.plan(again))
+
+
 @pytest.mark.parametrize("with_ids", first(1, [True, False]))
 @pytest.mark.parametrize(
     ("live", "printed", "scheduled", "expected"),

@@ -28,6 +28,9 @@ case
     else w.match_date
 end
 """
+MOST_LINES = 5
+"""Lines of a team match, of any league."""
+
 _VALUES = {name: f"w.{name}" for name in _COMPARED} | {
     "match_date": _DATE,
     "tenniscores_match_id": "coalesce(w.tenniscores_match_id, l.tenniscores_match_id)",
@@ -75,6 +78,7 @@ def plan_matches(scene: Scene, orientation: str) -> None:
         connection.execute(sa.text("delete from changed_lines where record_hash in (select record_hash from repeated)"))
     if connection.execute(sa.text("select exists (select from changed_lines where live_id is null)")).scalar():
         tie_lines(scene)
+        _date_as_their_meeting(scene)
     wanted = "select w.*, w.live_id as id from changed_lines as w"
     plan_changes(connection, table, Wanted(wanted, _VALUES), scene.league.key, binds)
     connection.execute(
@@ -89,6 +93,37 @@ def plan_matches(scene: Scene, orientation: str) -> None:
         binds,
     )
     connection.execute(sa.text("drop table changed_lines"))
+
+
+def _date_as_their_meeting(scene: Scene) -> None:
+    """Give new lines of a team match that live has, by its match id, the date by which its other lines go.
+
+    They are printed with the date of the page like the lines beside them, and would tear the team match in two.
+    """
+    scene.connection.execute(
+        sa.text(
+            f"""
+            with lines as (
+                select distinct
+                    split_part(tenniscores_match_id, '_Line', 1) as meeting,
+                    split_part(tenniscores_match_id, '_Line', 1) || '_Line' || number as match_id
+                from changed_lines cross join generate_series(1, {MOST_LINES}) as number
+                where live_id is null and position('_Line' in tenniscores_match_id) > 0
+            ),
+            l as materialized (
+                select n.meeting, min(m.match_date) as match_date
+                from lines as n
+                join public.match_scores as m on m.tenniscores_match_id = n.match_id and m.league_id = :league_id
+                group by n.meeting
+            )
+            update changed_lines as w set match_date = {_DATE}
+            from l
+            where w.live_id is null and l.meeting = split_part(w.tenniscores_match_id, '_Line', 1)
+                and w.match_date <> l.match_date
+            """
+        ),
+        {"league_id": scene.league_id},
+    )
 
 
 def _has_lines(scene: Scene) -> bool:
