@@ -11,8 +11,8 @@ class Answer:
     """How an attempt ended.
 
     Attributes:
-        result: `delivered`: the server has it; `again`: it has not, and may take it later; `refused`: it will never take
-            this message; `unknown`: no answer came, it may have it.
+        result: `delivered`: the server has it; `again`: it has not, and may take it later; `refused`: it will never
+            take this message; `unknown`: no answer came, it may have it.
         text: what the server said.
         wait_s: seconds after which it wants to be asked again; None where it does not say.
     """

@@ -29,10 +29,7 @@ def read_channels(engine: sa.Engine, settings: Settings, alerting: Alerting) -> 
     off = {each.name: each.why for each in senders(settings, alerting) if isinstance(each, Off)}
     with engine.connect() as connection:
         found = {row.channel: row for row in connection.execute(_CHANNELS)}
-    names = [
-        *alerting.channels,
-        *(name for name, row in found.items() if name not in alerting.channels and row.waiting),
-    ]
+    gone = [name for name, row in found.items() if name not in alerting.channels and row.waiting]
     return [
         {
             "channel": name,
@@ -43,7 +40,7 @@ def read_channels(engine: sa.Engine, settings: Settings, alerting: Alerting) -> 
             "gave_up": getattr(found.get(name), "gave_up", 0),
             "answer": getattr(found.get(name), "answer", None),
         }
-        for name in names
+        for name in [*alerting.channels, *gone]
     ]
 
 

@@ -109,7 +109,7 @@ def _is_zone(name: str) -> str:
 
 
 class QuietHours(Model):
-    """From *begin* to *end*, over midnight if it ends before it begins; severities of *except_for* are told all the same."""
+    """From *begin* to *end*, over midnight if it ends before it begins; *except_for* is told all the same."""
 
     begin: time
     end: time

@@ -1,8 +1,8 @@
 """The spool: messages in the ledger, sent one after another per channel, by one process at a time.
 
-A message is `sending` before its first byte leaves and `sent` when the server has answered. Whoever dies in between leaves
-it `sending`, and it goes out again under the same key: it arrives at least once, and once where the server, or the file,
-knows the key. A message that cannot be sent keeps those behind it waiting, so that they arrive in order.
+A message is `sending` before its first byte leaves and `sent` when the server has answered. Whoever dies in between
+leaves it `sending`, and it goes out again under the same key: it arrives at least once, and once where the server, or
+the file, knows the key. A message that cannot be sent keeps those behind it waiting, so that they arrive in order.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ _HEAD = sa.text(
     " from etl.alert_messages where channel = :channel and state in ('queued', 'sending') order by number limit 1"
 )
 _TAKE = sa.text(
-    "update etl.alert_messages set attempts = attempts + 1, uncertain = uncertain or state = 'sending', state = 'sending'"
+    "update etl.alert_messages"
+    " set attempts = attempts + 1, uncertain = uncertain or state = 'sending', state = 'sending'"
     " where number = :number returning number, cast(key as text), severity, subject, body, attempts, uncertain"
 )
 _ANSWERED = sa.text(
@@ -166,7 +167,8 @@ _ANSWERED = sa.text(
         next_at = clock_timestamp() + make_interval(secs => :wait_s),
         state = case
             when :result = 'delivered' then 'sent'
-            when :result = 'refused' or clock_timestamp() - created_at > make_interval(secs => 3600 * :hours) then 'gave_up'
+            when :result = 'refused' or clock_timestamp() - created_at > make_interval(secs => 3600 * :hours)
+                then 'gave_up'
             else 'queued' end
     where number = :number
     """
