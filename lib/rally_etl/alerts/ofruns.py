@@ -83,7 +83,7 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
         if early or (run.status == "failed" and not is_live):
             yield _ended_early(run, league, early)
             reasons = [each for each in reasons if each not in early and each["observed"] is not None]
-        for reason in reasons:
+        for reason in _grouped(reasons, rules):
             severity = _SEVERITY_OF[reason["severity"]]
             what, todo = worded(rules.get(reason["rule"]), reason, league)
             dimensions, owners = _of_checks(connection, run.run_id, league, reason["stage"])
@@ -92,6 +92,14 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
                 whom=_whom(severity, is_live), todo=todo or f"`rally-etl show {run.run_id}` tells the reasons",
                 stage=reason["stage"], dimensions=dimensions, owners=owners,
             )  # fmt: skip
+
+
+def _grouped(reasons: list[dict[str, Any]], rules: Mapping[str, gate.Rule]) -> Iterator[dict[str, Any]]:
+    """The reasons, with one per stage in the place of all rules there that had nothing to compare."""
+    silent = [each for each in reasons if each["rule"] in rules and each["observed"] is None]
+    yield from (each for each in reasons if each not in silent)
+    for stage in dict.fromkeys(each["stage"] for each in silent):
+        yield {"rule": f"measured_in_{stage}", "stage": stage, "severity": "error", "observed": None}
 
 
 def _ended_early(run: Any, league: str, early: list[dict[str, Any]]) -> Finding:
@@ -117,6 +125,8 @@ def _mended(run: Any, found: list[Finding]) -> dict[str, list[str]]:
 def worded(rule: gate.Rule | None, reason: Mapping[str, Any], league: str) -> tuple[str, str]:
     """What a reason says, and what to do, from the rule's own text and numbers: its detail may name persons."""
     if rule is None or reason["observed"] is None:
+        if reason["rule"].startswith("measured_in_"):
+            return f"measures that the gate needs are missing, of stage {reason['stage']}", ""
         name = reason["rule"].replace("_", " ")
         return f"not so: {name}" + (f" (stage {reason['stage']})" if reason["stage"] else ""), ""
     template = re.sub(r" *\(\{detail[^}]*\}\)|:? *\{detail[^}]*\}", "", rule.message).removeprefix("{league}: ")
