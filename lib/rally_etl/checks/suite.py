@@ -33,6 +33,10 @@ from rally_etl.settings import Settings
 
 _LIVE = "live"
 _PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
+_TOOK = sa.text(
+    "select check_name, max(seconds) from etl.check_results"
+    " where run_id = (select max(run_id) from etl.check_results) group by check_name"
+)
 
 LeagueIds = Sequence[tuple[str, int | None]]
 """Key and ``leagues.id`` of each league that is asked about; a key may stand there twice, as two spellings in live."""
@@ -77,9 +81,9 @@ class Suite:
         """
         reach = Reach(connection)
         present = set(connection.scalars(_PRESENT, {"names": list(IMPORTED)}))
-        found: list[Task] = []
-        # The largest table first: a dear query that starts last is waited for alone.
-        for check in sorted(self.files, key=lambda check: (check.table != "match_scores", check.name)):
+        took: dict[str, float] = dict(connection.execute(_TOOK).all())
+        found: list[tuple[float, Task]] = []
+        for check in self.files:
             reads = reach.reads(check)
             for league, league_id in leagues:
                 if not check.is_for(league):
@@ -87,14 +91,17 @@ class Suite:
                 why_not = selection.why_not(check.name, league, reads)
                 if check.table not in present:
                     why_not = f"this database has no table {check.table}"
-                found.append(_skips([check.rule], league, why_not) or _asks_file(check, league, league_id, facts))
+                task = _skips([check.rule], league, why_not) or _asks_file(check, league, league_id, facts)
+                found.append((took.get(check.name, 1.0 if check.table == "match_scores" else 0.0), task))
         for each in self.derived:
             for league, league_id in leagues:
                 if each.is_for(league):
                     reasons = [selection.why_not(rule.check, league, each.reads) for rule in each.rules]
                     why_not = reasons[0] if all(reasons) else ""
-                    found.append(_skips(each.rules, league, why_not) or _asks_derived(each, league, league_id, facts))
-        return found
+                    task = _skips(each.rules, league, why_not) or _asks_derived(each, league, league_id, facts)
+                    found.append((max((took.get(rule.check, 2.0) for rule in each.rules), default=0.0), task))
+        # What takes longest first: a dear query that starts last is waited for alone.
+        return [task for _, task in sorted(found, key=lambda each: -each[0])]
 
 
 def _asks_file(check: Check, league: str, league_id: int | None, facts: RunFacts) -> Task:
