@@ -14,6 +14,7 @@ from rally_etl import __version__
 from rally_etl.commands import (
     alerts,
     check,
+    compare,
     constraints,
     guard,
     incidents,
@@ -65,7 +66,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 for command in (
-    run.run, run.approve, past.runs, past.show, past.verify, live.health, references.references,
+    run.run, run.approve, past.runs, past.show, past.verify, compare.compare, live.health, references.references,
     repair.merge, repair.undo, orphans.orphans, constraints.constraints, guard.guard,
 ):  # fmt: skip
     app.command()(command)
