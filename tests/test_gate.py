@@ -21,7 +21,7 @@ RULES = read_rules(Path(__file__).resolve().parents[1] / "params" / "gate.yaml")
 RUN_ID = "20251001T060000-ab12"
 LEAGUES = ["APTA_CHICAGO", "NSTF"]
 COMPLETED = dict.fromkeys(STAGES, "completed")
-GOOD = {"checks_run": 40, "checks_expected": 40, "health_score": 97.5}
+GOOD = {"checks_run": 40, "checks_expected": 40, "health_score": 97.5, "standings_printed_share": 1}
 
 
 def good_evidence() -> dict:

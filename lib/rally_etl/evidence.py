@@ -76,8 +76,9 @@ def _measures_of(stage: str) -> Callable[..., dict]:
     elif stage == "validation":
         from rally_etl.checks import validation_measures
         from rally_etl.checks.agreement import agreement_measures
+        from rally_etl.checks.standings_evidence import standings_measures
 
-        take = _together(validation_measures, agreement_measures)
+        take = _together(validation_measures, standings_measures, agreement_measures)
     elif stage == "integration":
         from rally_etl.features import feature_measures
         from rally_etl.planning import undo_measures

@@ -17,7 +17,9 @@ from rally_etl import evidence, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
 from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed, seen
+from rally_etl.reporting import decided as decision
 from rally_etl.reporting import repairs as reported_repairs
+from rally_etl.reporting import standings as beside_lines
 from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
@@ -229,6 +231,18 @@ class Book:
         """Rows that failed checks, as the checks returned them."""
         return checked.failing_rows(self, check, limit)
 
+    def standings(self) -> Table | Note:
+        """Recompute the standings from the lines; show how many teams agree, and why the others differ."""
+        return beside_lines.table(self)
+
+    def standings_chart(self) -> Any:
+        """The same as a chart, one bar per league."""
+        return beside_lines.chart(self)
+
+    def standings_differing(self, league: str = "", verdict: str = "") -> Table | Note:
+        """Teams whose figures differ, printed and recomputed: all, of one league, or of one class."""
+        return beside_lines.differing(self, league, verdict)
+
     def agreement(self) -> Table | Note:
         """Compare the sources of the run; show where they tell the same fact differently, the worst first."""
         return agreement.table(self)
@@ -290,26 +304,11 @@ class Book:
         """Read the sealed evidence of the other notebooks and decide per league."""
         if self.active:
             self._glue(evidence.decide(self.engine, self.settings, self.run_id))
-        rows = [
-            {
-                "league": row["league"],
-                "decision": row["decision"],
-                "state": row["state"],
-                "reasons": len(row["reasons"]),
-            }
-            for row in self.of_run(recorded.leagues)
-        ]
-        return Table(rows, title="Decisions", empty="Nothing is decided yet.")
+        return decision.decisions(self)
 
     def reasons(self) -> Table | Note:
         """Why: every rule that did not hold, in words."""
-        columns = ("severity", "stage", "rule", "observed", "threshold", "message")
-        rows = [
-            {"league": row["league"]} | {name: reason.get(name) for name in columns}
-            for row in self.of_run(recorded.leagues)
-            for reason in row["reasons"]
-        ]
-        return Table(rows, title="Reasons", empty="Every rule holds.")
+        return decision.reasons(self)
 
     # every stage
 

@@ -1,4 +1,4 @@
-"""Standings beside the lines they count: checks of every team's figures, and the same as measures for the gate."""
+"""Standings beside the lines they count: one comparison of a league answers four checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, Keys, Rule
 from rally_etl.checks.running import RunFacts
 from rally_etl.naming import Leagues, load_leagues
 from rally_etl.settings import Settings
-from rally_etl.standings import Comparison, Limits, TeamFigures
+from rally_etl.standings import Limits, TeamFigures
 
 _OWNER = "league-data"
 CONTRADICTS = Rule(
@@ -89,11 +89,4 @@ def _results(
         told(LACKS, found.of("missing"), usual.missing_share * teams),
         told(AHEAD, found.of("ahead", "unprinted"), usual.ahead_share * teams),
         told(SHORT, short, len(short) if found.short_share <= usual.short_share else 0),
-    ]
-
-
-def share_texts(found: Comparison) -> list[str]:
-    """Class by class, how many teams it holds."""
-    return [
-        f"{found.counts[name]:,} of {len(found.teams):,} {name}" for name in standings.CLASSES if found.counts[name]
     ]

@@ -213,6 +213,11 @@ def agreements(connection: sa.Connection, run_id: str) -> Rows:
     )
 
 
+def standings(connection: sa.Connection, run_id: str) -> Rows:
+    """Standings beside their lines: per league the teams of each class, those that differ, and how many are computed."""
+    return fetch(connection, "select * from etl.standings where run_id = :run_id order by league", run_id=run_id)
+
+
 def metrics(connection: sa.Connection, run_id: str, stage: str = "") -> Rows:
     """Measures of the run as they were glued, of one stage or of all."""
     return fetch(
