@@ -5,6 +5,7 @@
 -- why: The application takes the court from the suffix; a doubled one shows court 1 (incident 15: 13,840 rows).
 -- mend: `rally-etl constraints --repair` finds the lines that a doubled suffix split; for a new file mend the scraper and scrape again.
 -- max_failing_share: 0.01
+-- warn_above_rows: 0
 -- share_of: match_scores
 select
     id,

@@ -4,7 +4,8 @@
 -- owner: league-data
 -- why: With players on opposite sides every win is shown as a loss (incident 32: 758 sides in one file).
 -- mend: Scrape the matches again: the file has the players on the wrong side; live lines are put right by the next import.
--- max_failing_share: 0.05
+-- max_failing_share: 0.01
+-- warn_above_rows: 0
 -- share_of: match_scores of the last year
 with roster as materialized (
     select

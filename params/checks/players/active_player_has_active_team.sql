@@ -4,8 +4,6 @@
 -- owner: league-data
 -- why: Polls and availability ask for the team of a player; without one the page is empty (incident 39).
 -- mend: Scrape the roster again; a person whose team is gone is switched off by an import of the whole roster.
--- max_failing_share: 0.01
--- share_of: players
 select
     p.id,
     p.tenniscores_player_id,

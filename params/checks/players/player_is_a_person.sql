@@ -17,5 +17,6 @@ where
         concat_ws(' ', first_name, last_name) !~* '\(S\M|No Player|^Court \d|Unknown|PTI Algo|\((Default|Forfeit)\)'
         and btrim(first_name) <> ''
         and btrim(last_name) <> ''
-        and tenniscores_player_id <> 'sharing'
+        -- ids of the site have a dash, an underscore or 32 characters, "sharing" is an entry of its menu
+        and (tenniscores_player_id ~ '[-_]' or length(tenniscores_player_id) >= 32)
     ) is not true

@@ -1,0 +1,43 @@
+-- title: At least 98 % of the match lines of this season name four players
+-- severity: warn
+-- dimension: completeness
+-- owner: league-data
+-- why: A line without the id of a player is missing from the record of that player (incident 44: 7 % of a league had ids).
+-- mend: Mend the scraper (it prints names without ids) and scrape the matches again; forfeited lines have no players and stay.
+with lines as (
+    select
+        id,
+        match_date,
+        home_team,
+        away_team,
+        scores,
+        num_nonnulls(
+            nullif(btrim(home_player_1_id), ''),
+            nullif(btrim(home_player_2_id), ''),
+            nullif(btrim(away_player_1_id), ''),
+            nullif(btrim(away_player_2_id), '')
+        ) as named_count,
+        count(*) over () as line_count
+    from match_scores
+    where
+        league_id = :league_id
+        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+),
+
+short as (
+    select
+        *,
+        count(*) over () as short_count
+    from lines
+    where named_count < 4
+)
+
+select
+    id,
+    match_date,
+    home_team,
+    away_team,
+    scores,
+    named_count
+from short
+where short_count > 0.02 * line_count

@@ -1,0 +1,41 @@
+-- title: The score of a match line is one that can be played
+-- severity: warn
+-- dimension: validity
+-- owner: league-data
+-- why: A set that nobody can play is a tie-break or a date that the scraper took for one; sets and games are counted wrong.
+-- mend: Look the lines up on the site, mend the scraper and scrape again: an import writes the score that the site prints.
+-- max_failing_share: 0.002
+-- max_failing_share.CNSWPL: 0.01
+-- max_failing_share.NSTF: 0.01
+-- share_of: match_scores of the last year
+with printed as materialized (
+    select distinct scores
+    from match_scores
+    where
+        league_id = :league_id
+        and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
+),
+
+possible as (
+    -- Sets of 6-0 to 6-4, 7-5 and 7-6, a tie-break in brackets. The last one may be broken off, or be a match tie-break.
+    select scores
+    from printed
+    where
+        scores ~ (
+            '^((6-[0-4]|[0-4]-6|7-[56]|[56]-7)( \[\d+-\d+\])?, ){0,2}'
+            || '((6-[0-4]|[0-4]-6|7-[56]|[56]-7|[0-6]-[0-6])( \[\d+-\d+\])?|1\d-\d+|\d+-1\d)$'
+        )
+)
+
+select
+    m.id,
+    m.match_date,
+    m.home_team,
+    m.away_team,
+    m.scores,
+    m.winner
+from match_scores as m
+where
+    m.league_id = :league_id
+    and (m.match_date > cast(:as_of as date) - 365 or m.created_at > cast(:as_of as date) - 365)
+    and not exists (select from possible as p where p.scores = m.scores)
