@@ -6,7 +6,7 @@ select
     kind,
     series_id,
     min(series_name),
-    case when kind in ('match_scores', 'schedules') then (sum(row_count) + 1) / 2 else sum(row_count) end
+    case when kind in ('match_scores', 'schedules') then ceil(sum(row_count) / 2) else sum(row_count) end
 from names
 where league = :league and series_id is not null
 group by kind, series_id
