@@ -1,6 +1,6 @@
 -- title: A match line is dated within 14 days of a meeting of its teams in the schedule
 -- severity: warn
--- dimension: accuracy
+-- dimension: consistency
 -- owner: league-data
 -- why: The scraper stamps the newest date of a page on older matches, up to two weeks late; more is a date of something else (incident 28).
 -- mend: Look the meeting up on the site; scrape the matches again, and a date that stays wrong is put right by hand.

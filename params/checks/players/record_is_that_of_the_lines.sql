@@ -1,6 +1,6 @@
 -- title: At least 90 % of the players have as many wins and losses as their lines of this season show
 -- severity: warn
--- dimension: accuracy
+-- dimension: consistency
 -- owner: league-data
 -- why: The roster and the matches tell one record; where they part a file is of another week, or lines stand twice or on the wrong side.
 -- mend: Scrape rosters and matches on one day; then `rally-etl check` names the lines that stand twice or on the wrong side.
