@@ -34,7 +34,7 @@ FEATURE = Feature(
         left join series as s on s.id = v.series_id
         left join user_player_associations as a
             on a.user_id = v.user_id and a.tenniscores_player_id = p.tenniscores_player_id
-        where coalesce(p.league_id, s.league_id, u.league_context) = :league_id
+        where coalesce(s.league_id, p.league_id, u.league_context) = :league_id
     )
     select
         user_id as subject_id,
@@ -42,7 +42,7 @@ FEATURE = Feature(
         concat(
             count(*), case count(*) when 1 then ' answer, ' else ' answers, ' end,
             count(*) filter (where is_to_come), ' of them to come',
-            '; ' || nullif(count(wrong), 0) || ' ' || min(wrong)
+            ': ' || nullif(count(wrong), 0) || ' ' || min(wrong)
         ) as shown
     from answered
     group by user_id

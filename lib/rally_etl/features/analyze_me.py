@@ -4,8 +4,9 @@ The page reads the lines that name the person, in the league and the season, lea
 that were played for a team of the club. A line without a winner is shown as lost. The record beside it is the one that
 the league prints for the player in this team.
 
-Both come from files of different days, so two lines or a fifth of the record may be missing or ahead. What is missing
-explains the difference: nobody has won more and lost less than the record says.
+Both come from files of different days, so two lines or a fifth of the record may be missing or ahead, but not all of
+them, nor may they stand there twice. What is missing explains the difference: nobody has won more and lost less than
+the record says.
 """
 
 from __future__ import annotations
@@ -77,8 +78,10 @@ FEATURE = Feature(
         select
             *,
             case
-                when hidden > {BEHIND} or hidden > lines then hidden || ' more name the player, but no team'
+                when hidden > {BEHIND} or hidden > 0 and hidden >= lines
+                    then hidden || ' more name the player, but no team'
                 when abs(lines - wins - losses) > greatest({BEHIND}, {SHARE} * (wins + losses))
+                    or wins + losses >= {BEHIND} and (lines = 0 or lines >= 2 * (wins + losses))
                     or (won - wins) * (lines - won - losses) < 0
                     then 'the record says ' || wins || ' won and ' || losses || ' lost, the lines for the team '
                         || won || ' and ' || lines - won
@@ -92,7 +95,7 @@ FEATURE = Feature(
         concat(
             case shown_lines when 0 then 'no matches' when 1 then '1 match, ' else shown_lines || ' matches, ' end,
             case when shown_lines > 0 then shown_won || ' won' end,
-            '; ' || wrong
+            ': ' || wrong
         ) as shown
     from answer
     """,

@@ -65,7 +65,7 @@ FEATURE = Feature(
         wrong is null as works,
         concat(
             lines, case lines when 1 then ' line' else ' lines' end, ' with ',
-            partners, case partners when 1 then ' partner' else ' partners' end, '; ' || wrong
+            partners, case partners when 1 then ' partner' else ' partners' end, ': ' || wrong
         ) as shown
     from answer
     """,

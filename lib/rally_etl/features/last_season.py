@@ -54,7 +54,7 @@ FEATURE = Feature(
     select
         id as subject_id,
         wrong is null as works,
-        concat(lines, case lines when 1 then ' match, ' else ' matches, ' end, won, ' won', '; ' || wrong) as shown
+        concat(lines, case lines when 1 then ' match, ' else ' matches, ' end, won, ' won', ': ' || wrong) as shown
     from answer
     """,
 )

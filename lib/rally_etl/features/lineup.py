@@ -1,14 +1,15 @@
 """Line-up: who plays on which court.
 
 The page offers the roster of the team, finds players by name, and opens line-ups that users saved: texts that hold
-names. A name that no player of the team has or had is a name that was respelled, and the line-up cannot be opened; who
-has left the team may be replaced. A roster that is short is the league's own affair, one that cannot fill two courts
-is not.
+names. A name that no player of the team has or had cannot be opened; who has left the team may be replaced, and who
+goes by another first or last name than in live is recognised. A roster that is short is the league's own affair, one
+that cannot fill two courts is not.
 """
 
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.words import PLAYING
 
 COURTS = 2
 """Fewer than two full courts is no line-up."""
@@ -21,10 +22,11 @@ FEATURE = Feature(
     title="Line-up",
     route="/mobile/lineup",
     subject="team",
-    right="offers the roster, each player under a name of its own, and finds everybody whom a saved line-up names",
+    right="offers the roster, each player under a name of its own, and finds whom a saved line-up names",
     needs=("saved_lineups", "lineup_escrow"),
     sql=f"""
-    with roster as (
+    with {PLAYING},
+    roster as (
         select
             team_id,
             first_name || ' ' || last_name as player_name,
@@ -32,6 +34,14 @@ FEATURE = Feature(
         from players
         where league_id = :league_id and team_id is not null
         group by 1, 2
+    ),
+    former as (
+        select distinct p.team_id, b.first_name || ' ' || b.last_name as player_name
+        from public.players as b
+        join players as p on p.id = b.id
+            and (p.first_name = b.first_name or p.last_name = b.last_name)
+            and (p.first_name <> b.first_name or p.last_name <> b.last_name)
+        where b.league_id = :league_id
     ),
     offered as (
         select team_id, sum(players) as players, max(players) as namesakes
@@ -42,15 +52,26 @@ FEATURE = Feature(
         select l.id, l.team_id, n.name[1] as player_name
         from saved_lineups as l
         left join lateral regexp_matches(l.lineup_data, '{NAME}', 'g') as n(name) on true
-        where l.is_active is not false
+        where l.is_active is not false and l.team_id in (select id from playing)
+    ),
+    swapped as (
+        select e.initiator_team_id as team_id, count(*) as lineups
+        from lineup_escrow as e
+        left join teams as t on t.id = e.recipient_team_id
+        where e.recipient_team_id is not null and t.id is null
+        group by e.initiator_team_id
     ),
     opened as (
         select
             s.team_id,
             count(distinct s.id) as lineups,
-            count(distinct s.player_name) filter (where s.player_name is not null and r.team_id is null) as unknown
+            count(distinct s.player_name) filter (where f.team_id is not null) as former,
+            count(distinct s.player_name) filter (
+                where s.player_name is not null and r.team_id is null and f.team_id is null
+            ) as unknown
         from saved as s
         left join roster as r on r.team_id = s.team_id and r.player_name = s.player_name
+        left join former as f on f.team_id = s.team_id and f.player_name = s.player_name
         group by s.team_id
     ),
     answer as (
@@ -58,22 +79,26 @@ FEATURE = Feature(
             t.id,
             coalesce(o.players, 0) as players,
             coalesce(s.lineups, 0) as lineups,
+            s.former,
             case
                 when coalesce(o.players, 0) < 2 * {COURTS} then 'too few for two courts'
                 when o.namesakes > 1 then 'two players of one name'
+                when w.lineups > 0 then w.lineups || ' offered to a team that is not there'
                 when s.unknown > 0 then s.unknown || ' saved for a name that the team never had'
             end as wrong
-        from teams as t
+        from playing as t
         left join offered as o on o.team_id = t.id
         left join opened as s on s.team_id = t.id
+        left join swapped as w on w.team_id = t.id
         -- a team whose players have all left is closed, one that never had any is a stray
-        where t.league_id = :league_id and t.is_active is not false and (o.players > 0 or o.team_id is null)
+        where o.players > 0 or o.team_id is null
     )
     select
         id as subject_id,
         wrong is null as works,
         concat(
-            players, ' players, ', lineups, ' saved line-up', case when lineups <> 1 then 's' end, '; ' || wrong
+            players, ' players, ', lineups, ' saved line-up', case when lineups <> 1 then 's' end,
+            ', ' || nullif(former, 0) || ' under a former name', ': ' || wrong
         ) as shown
     from answer
     """,

@@ -39,7 +39,7 @@ FEATURE = Feature(
         incomplete = 0 as works,
         concat(
             pairs, case pairs when 1 then ' pair' else ' pairs' end,
-            '; ' || nullif(incomplete, 0) || ' with somebody who never was in the team'
+            ': ' || nullif(incomplete, 0) || ' with somebody who never was in the team'
         ) as shown
     from paired
     """,

@@ -51,7 +51,7 @@ FEATURE = Feature(
     select
         user_id as subject_id,
         wrong is null as works,
-        concat(coalesce('games for a PTI of ' || pti, 'no PTI'), '; ' || wrong) as shown
+        concat(coalesce('games for a PTI of ' || pti, 'no PTI'), ': ' || wrong) as shown
     from answer
     """,
 )

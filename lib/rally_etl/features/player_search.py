@@ -21,7 +21,7 @@ FEATURE = Feature(
     with listed as (
         select
             p.id,
-            concat_ws(' ', p.first_name, p.last_name) as player_name,
+            btrim(concat_ws(' ', p.first_name, p.last_name)) as player_name,
             count(*) over (partition by p.tenniscores_player_id, p.team_id) as times,
             t.id is not null and t.is_active is not false as has_team,
             t.team_name
@@ -40,7 +40,7 @@ FEATURE = Feature(
             end as wrong
         from listed
     )
-    select id as subject_id, wrong is null as works, concat(player_name, ', ' || team_name, '; ' || wrong) as shown
+    select id as subject_id, wrong is null as works, concat(player_name, ', ' || team_name, ': ' || wrong) as shown
     from answer
     """,
 )

@@ -96,7 +96,7 @@ FEATURE = Feature(
         wrong is null as works,
         concat(
             polls, case polls when 1 then ' poll of ' else ' polls of ' end, coalesce(team_name, 'no team'), ', ',
-            votes, case votes when 1 then ' vote' else ' votes' end, ', votes as ', player_name, '; ' || wrong
+            votes, case votes when 1 then ' vote' else ' votes' end, ', votes as ', player_name, ': ' || wrong
         ) as shown
     from answer
     """,

@@ -49,7 +49,7 @@ FEATURE = Feature(
         id as subject_id,
         wrong is null as works,
         concat(first_name, ' ', last_name, ', ', coalesce(club, 'no club'), ', ', coalesce(series, 'no series'),
-            '; ' || wrong) as shown
+            ': ' || wrong) as shown
     from answer
     """,
 )

@@ -41,7 +41,7 @@ FEATURE = Feature(
         concat(
             counters, case counters when 1 then ' counter, ' else ' counters, ' end, of_roster, ' of the roster',
             case when has_no_team then '; the team is not there'
-                when of_nobody > 0 then '; ' || of_nobody || ' of nobody who was in the team' end
+                when of_nobody > 0 then ': ' || of_nobody || ' of nobody who was in the team' end
         ) as shown
     from counted
     """,
