@@ -37,8 +37,8 @@ def write(engine: sa.Engine):
     [
         (1, "baseline", "1 user row guarded"),
         (2000, "baseline", "2,000 user rows guarded"),
-        (1, "integration", "1 reference of user rows would break"),
-        (0, "integration", "0 references of user rows would break"),
+        (1, "integration", "0 of 0 pages and 1 reference of user rows would break"),
+        (0, "integration", "0 of 0 pages and 0 references of user rows would break"),
         (97.31, "monitoring", "health score 97.3"),
     ],
 )
@@ -48,6 +48,20 @@ def test_line_of_a_stage(engine, write, number, stage, line):
     write("metrics", {"league": "*", "stage": stage, "metric": metric, "value": number, "detail": []})
 
     assert line == ledger.stage_facts(engine, RUN, stage)
+
+
+def test_line_of_the_integration_counts_pages(engine, write):
+    """Pages of all leagues together, those that a way back takes along too."""
+    measures = {"pages_asked": 1200, "pages_broken": 1, "pages_taken_back": 2, "references_lost": 0}
+    for league in ("NSTF", "APTA_CHICAGO"):
+        for metric, value in measures.items():
+            write(
+                "metrics",
+                {"league": league, "stage": "integration", "metric": metric, "value": value, "detail": []},
+            )
+
+    told = "6 of 2,400 pages and 0 references of user rows would break"
+    assert told == ledger.stage_facts(engine, RUN, "integration")
 
 
 def test_line_of_the_import(engine, write):

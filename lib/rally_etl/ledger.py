@@ -257,9 +257,14 @@ _STAGE_FACTS = {
         from (select outcome, count(*) as n from etl.check_results where run_id = :run group by outcome) as counted
         """,
     "integration": _METRIC.format(
-        _counted("coalesce(sum(value), 0)", "reference") + " || ' of user rows would break'",
+        "to_char(coalesce(sum(value) filter (where metric in ('pages_broken', 'pages_taken_back')), 0),"
+        " 'FM999,999,990') || ' of ' || "
+        + _counted("coalesce(sum(value) filter (where metric = 'pages_asked'), 0)", "page")
+        + " || ' and ' || "
+        + _counted("coalesce(sum(value) filter (where metric like 'references%'), 0)", "reference")
+        + " || ' of user rows would break'",
         "integration",
-        "metric in ('references_lost', 'references_moved')",
+        "metric in ('pages_asked', 'pages_broken', 'pages_taken_back', 'references_lost', 'references_moved')",
     ),
     "monitoring": _METRIC.format(
         "'health score ' || to_char(sum(value), 'FM990.0')", "monitoring", "metric = 'health_score' and league = '*'"

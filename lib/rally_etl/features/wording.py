@@ -15,7 +15,7 @@ PLURALS = {"team": "teams", "player": "players", "user": "users", "club": "clubs
 def broken_in_words(page: Feature, answer: Answer) -> str:
     """The page, how many subjects and users lose it, and the worst example before and after."""
     told = f"{page.title} ({page.name}) of {_counted(answer.broken, page.subject)}"
-    if page.subject != "user":
+    if page.subject != "user" and answer.users_affected:
         told += f", {counted(answer.users_affected, 'user')}"
     examples = [each for each in answer.examples if each["broken"]]
     return f"{told}: {example_in_words(examples[0])}" if examples else told
