@@ -50,12 +50,12 @@ FEATURE = Feature(
         where t.id is null
         group by o.person
     ),
-    record as (
+    record as materialized (
         select exists (
             select from players where league_id = :league_id and is_active is not false and wins + losses > 0
         ) as is_kept
     ),
-    page as (
+    page as materialized (
         select
             p.id as subject_id,
             coalesce(c.lines, 0) as shown_lines,
@@ -74,7 +74,7 @@ FEATURE = Feature(
         left join for_nobody as n on n.person = p.tenniscores_player_id
         where p.league_id = :league_id and p.is_active is not false
     ),
-    answer as (
+    answer as materialized (
         select
             *,
             case

@@ -45,7 +45,7 @@ FEATURE = Feature(
         left join known as k on k.person = l.partner
         group by l.person
     ),
-    answer as (
+    answer as materialized (
         select
             p.id as subject_id,
             g.lines,

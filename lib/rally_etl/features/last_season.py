@@ -38,7 +38,7 @@ FEATURE = Feature(
         where l.league_id = :league_id and l.season = {LAST} and s.person <> ''
         group by s.person
     ),
-    answer as (
+    answer as materialized (
         select
             p.id,
             l.lines,

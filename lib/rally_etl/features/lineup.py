@@ -74,7 +74,7 @@ FEATURE = Feature(
         left join former as f on f.team_id = s.team_id and f.player_name = s.player_name
         group by s.team_id
     ),
-    answer as (
+    answer as materialized (
         select
             t.id,
             coalesce(o.players, 0) as players,

@@ -35,7 +35,7 @@ FEATURE = Feature(
         where (g.club_only or g.club_id is not null) and c.id is null or g.league_id is not null and l.id is null
         group by g.creator_user_id
     ),
-    answer as (
+    answer as materialized (
         select
             l.user_id,
             l.pti,

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 
-SUFFIX = r"\((S|S ?↑|Default|Forfeit)\)"
-PLACEHOLDER = r"unknown|no player|court \d|^(team|player|bye|sub|n/a)?$|algo description"
+SUBSTITUTE = "strpos(player_name, '(') > 0 and player_name ~* '\\((S|S ?↑|Default|Forfeit)\\)'"
+NO_PERSON = (
+    "lower(player_name) in ('', 'team', 'player', 'bye', 'sub', 'n/a') or player_name ~ '[0-9]'"
+    " or lower(player_name) like any (array['%unknown%', '%no player%', '%algo description%'])"
+)
 
 FEATURE = Feature(
     name="player_search",
@@ -29,12 +32,12 @@ FEATURE = Feature(
         left join teams as t on t.id = p.team_id
         where p.league_id = :league_id and p.is_active is not false
     ),
-    answer as (
+    answer as materialized (
         select
             *,
             case
-                when player_name ~* '{SUFFIX}' then 'a substitute''s row'
-                when player_name ~* '{PLACEHOLDER}' or player_name ~ '\\s\\d+$' then 'no person'
+                when {SUBSTITUTE} then 'a substitute''s row'
+                when {NO_PERSON} then 'no person'
                 when times > 1 then 'listed ' || times || ' times'
                 when not has_team then 'in no team that plays'
             end as wrong

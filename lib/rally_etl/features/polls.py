@@ -69,7 +69,7 @@ FEATURE = Feature(
             on m.user_id = a.user_id and m.person = a.tenniscores_player_id and m.team_id = l.team_id
         group by a.user_id
     ),
-    answer as (
+    answer as materialized (
         select
             l.user_id,
             l.player_name,

@@ -8,48 +8,41 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 
-UNTYPED = r"^\s|\s\||\|\s|\s$|\s\s|[()]|^\||\|$"
-"""First and last name with a bar between: blanks too many, a remark in brackets, nothing."""
-
 FEATURE = Feature(
     name="registration",
     title="Signing up",
     route="/register",
     subject="player",
     right="finds the player, and nobody else, by first and last name, club and series",
-    sql=f"""
+    sql="""
     with listed as (
         select
-            p.id, p.tenniscores_player_id as person, p.first_name, p.last_name, c.name as club, s.name as series
+            p.id,
+            p.first_name,
+            p.last_name,
+            p.first_name || ' ' || p.last_name as player_name,
+            c.name as club,
+            s.name as series,
+            min(p.tenniscores_player_id) over same <> max(p.tenniscores_player_id) over same as are_several
         from players as p
         left join clubs as c on c.id = p.club_id
         left join series as s on s.id = p.series_id and s.league_id = :league_id
         where p.league_id = :league_id and p.is_active is not false
+        window same as (partition by lower(p.last_name), lower(p.first_name), c.name, s.name)
     ),
-    found as (
-        select lower(first_name) as first_name, lower(last_name) as last_name, club, series,
-            min(person) <> max(person) as are_several
-        from listed
-        group by 1, 2, 3, 4
-    ),
-    answer as (
+    answer as materialized (
         select
-            l.*,
+            id,
+            concat_ws(', ', player_name, coalesce(club, 'no club'), coalesce(series, 'no series')) as found,
             case
-                when l.club is null or l.series is null then 'in no club or series that one may choose'
-                when l.first_name || '|' || l.last_name ~ '{UNTYPED}'
+                when club is null or series is null then 'in no club or series that one may choose'
+                when first_name <> btrim(first_name) or last_name <> btrim(last_name) or '' in (first_name, last_name)
+                    or strpos(player_name, '  ') > 0 or strpos(player_name, '(') > 0
                     then 'under a name that nobody types'
-                when f.are_several then 'several of this name'
+                when are_several then 'several of this name'
             end as wrong
-        from listed as l
-        join found as f on f.first_name = lower(l.first_name) and f.last_name = lower(l.last_name)
-            and f.club is not distinct from l.club and f.series is not distinct from l.series
+        from listed
     )
-    select
-        id as subject_id,
-        wrong is null as works,
-        concat(first_name, ' ', last_name, ', ', coalesce(club, 'no club'), ', ', coalesce(series, 'no series'),
-            ': ' || wrong) as shown
-    from answer
+    select id as subject_id, wrong is null as works, concat(found, ': ' || wrong) as shown from answer
     """,
 )

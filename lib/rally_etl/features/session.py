@@ -26,7 +26,7 @@ FEATURE = Feature(
         join players as p on p.tenniscores_player_id = a.tenniscores_player_id and p.team_id = u.context_team_id
         where p.is_active is not false
     ),
-    answer as (
+    answer as materialized (
         select
             u.id as subject_id,
             t.team_name,

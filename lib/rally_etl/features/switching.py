@@ -38,7 +38,7 @@ FEATURE = Feature(
         where u.league_context = :league_id and p.id is null
         group by u.id
     ),
-    answer as (
+    answer as materialized (
         select
             u.id as subject_id,
             h.names,
