@@ -63,19 +63,24 @@ def write_check(folder: Path, text: str, table: str = "teams") -> Path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (HEADER + "select 1; select 2", "`;`"),
-        (HEADER + "select id from teams where created_at > :since", ":since"),
-        (HEADER + "-- note: x\nselect 1", "`note` is unknown"),
+        (HEADER + "select 1; select 2", "line 7: the query holds a `;`"),
+        (HEADER + "select id\nfrom teams\nwhere created_at > :since", "line 9: `:since` is no bind"),
+        (HEADER + "-- note: x\nselect 1", "line 7: the header key `note` is unknown"),
         (HEADER + "-- max_failing_row: 3\nselect 1", "is `max_failing_rows` meant?"),
-        (HEADER + "-- title: again\nselect 1", "`title` twice"),
-        (HEADER.replace("error", "critical") + "select 1", "severity is `critical`"),
-        (HEADER.replace("completeness", "beauty") + "select 1", "dimension is `beauty`"),
+        (HEADER + "-- title: again\nselect 1", "line 7: the header says `title` twice, in line 1 too"),
+        (HEADER + "-- leagues:\nselect 1", "line 7: the header's `leagues` is empty"),
+        (HEADER.replace("error", "critical") + "select 1", "line 2: severity is `critical`"),
+        (HEADER.replace("completeness", "beauty") + "select 1", "line 3: dimension is `beauty`"),
         (HEADER.replace("-- owner: league-data\n", "") + "select 1", "says no owner"),
+        (HEADER.replace("-- mend: Name it.\n", "") + "select 1", "says no mend"),
         (HEADER + "-- max_failing_rows: some\nselect 1", "not a whole number"),
+        (HEADER + "-- warn_above_rows.NSTF: -1\nselect 1", "line 7: warn_above_rows.NSTF is `-1`, not a whole number"),
         (HEADER + "-- max_failing_share: 1.5\n-- share_of: teams\nselect 1", "not a share"),
         (HEADER + "-- max_failing_share: nan\n-- share_of: teams\nselect 1", "not a share"),
         (HEADER + "-- max_failing_share: 0.5\nselect 1", "stand together"),
-        (HEADER + "-- max_failing_share: 0.5\n-- share_of: users\nselect 1", "share_of is `users`"),
+        (HEADER + "-- share_of: teams\nselect 1", "stand together"),
+        (HEADER + "-- max_failing_share: 0.5\n-- share_of: users\nselect 1", "line 8: share_of is `users`"),
+        (HEADER + "-- key: id, max(x)\nselect 1", "line 7: key names `max(x)`"),
         (HEADER, "no query"),
     ],
 )
@@ -152,6 +157,70 @@ def test_unknown_league_is_errored(stage):
 
     assert "errored" == result.outcome
     assert "NOWHERE" in result.error
+
+
+@pytest.mark.parametrize(
+    ("sql", "line"),
+    [
+        ("selct id\nfrom teams", 7),
+        ("select id\nfrom teams\nwhere nobody = 1", 9),
+        ("select id\nfrom teams\nwhere (", 9),
+    ],
+    ids=["the first line", "a column", "the end"],
+)
+def test_query_that_cannot_run_names_file_and_line(stage, tmp_path, sql, line):
+    """What the server says of a query stands with the file and its line, also when it breaks the query around it."""
+    result = run_check(stage, read_check(write_check(tmp_path, HEADER + sql)), 1, league="SAMPLE", facts=FACTS)
+
+    assert "errored" == result.outcome
+    assert result.error.endswith(f"checks/teams/team_is_named.sql line {line})")
+
+
+@pytest.mark.parametrize(
+    ("header", "sql", "keys"),
+    [
+        ("", "select id, team_name from teams where league_id = :league_id", ["7", "8"]),
+        ("", "select team_name from teams where league_id = :league_id", ["x", None]),
+        ("-- key: team_name\n", "select id, team_name from teams where league_id = :league_id", ["x", None]),
+        ("-- key: id, team_name\n", "select team_name, id from teams where league_id = :league_id", ["(7,x)", "(8,)"]),
+        ("", "select id from teams where league_id = 3", []),
+    ],
+    ids=["first column", "a column that is NULL", "named column", "two columns", "none"],
+)
+def test_keys_name_every_failing_row(stage, tmp_path, header, sql, keys):
+    """The keys of failing rows are the first column, or the columns that the header names."""
+    check = read_check(write_check(tmp_path, HEADER + header + sql))
+    proofs.put(stage, "teams", [{"id": 7, "team_name": "x"}, {"id": 8}])
+    result = run_check(stage, check, 1, league="SAMPLE", facts=FACTS)
+
+    assert (None, keys) == (result.error, result.keys.all())
+    assert len(keys) == result.keys.count == result.failing_rows
+
+
+def test_key_that_the_query_does_not_have_is_errored(stage, tmp_path):
+    """A key column that is none of the query's is an error of the check, not a check without keys."""
+    check = read_check(write_check(tmp_path, HEADER + "-- key: nr\nselect id from teams"))
+
+    assert "nr" in run_check(stage, check, 1, league="SAMPLE", facts=FACTS).error
+
+
+def test_a_million_keys_stay_small(stage, tmp_path):
+    """Keys are kept packed: 200,000 of them take less than a megabyte here, and all are there."""
+    check = read_check(write_check(tmp_path, HEADER + "select n, 'x' as y from generate_series(1, 200000) as n"))
+    result = run_check(stage, check, 1, league="SAMPLE", facts=FACTS)
+
+    assert 1_000_000 > sum(map(len, result.keys.packed))
+    assert (200_000, "1", "200000") == (result.keys.count, result.keys.all()[0], result.keys.all()[-1])
+
+
+@pytest.mark.parametrize(("failing", "outcome"), [(1, "passed"), (2, "warned"), (4, "warned"), (5, "failed")])
+def test_what_is_tolerated_may_be_a_warning(stage, tmp_path, failing, outcome):
+    """Up to `warn_above_rows` a check passes in silence, up to its limit it warns, beyond it fails."""
+    header = HEADER + "-- max_failing_rows: 4\n-- warn_above_rows: 0\n-- warn_above_rows.SAMPLE: 1\n"
+    check = read_check(write_check(tmp_path, header + "select id from teams where league_id = :league_id"))
+    proofs.put(stage, "teams", [{"id": n} for n in range(failing)])
+
+    assert outcome == run_check(stage, check, 1, league="SAMPLE", facts=FACTS).outcome
 
 
 def test_sample_holds_the_first_hundred_rows(stage, tmp_path):

@@ -2,98 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 
 import pytest
 import sqlalchemy as sa
 
 from rally_etl.checks import audit, blocking_failures, check_live, read_checks, run_checks, validation_measures
-from rally_etl.database.catalog import read_catalog
+from rally_etl.checks.running import open_sessions
 from rally_etl.errors import UsageError
-from rally_etl.planning.schema import create_plan, finish_plan, schemas
+from rally_etl.reporting.recorded import check_results, failing_keys
 from rally_etl.settings import Settings
-
-RUN_ID = "20251001T060000-ab12"
-AS_OF = dt.date(2025, 10, 1)
-TEAM = {"club_id": 1, "series_id": 1, "league_id": 1, "is_active": True}
-ROWS = {
-    "leagues": [
-        {"id": 1, "league_id": "SAMPLE", "league_name": "Sample"},
-        {"id": 2, "league_id": "OTHER", "league_name": "Other"},
-    ],
-    "clubs": [{"id": 1, "name": "Lakeside"}, {"id": 2, "name": "Hillcrest"}],
-    "series": [{"id": 1, "name": "Series 1", "display_name": "Series 1", "league_id": 1}],
-    "teams": [
-        TEAM | {"id": 1, "team_name": "Lakeside 1", "display_name": "Lakeside 1"},
-        TEAM | {"id": 2, "team_name": "Hillcrest 1", "display_name": "Hillcrest 1", "club_id": 2},
-    ],
-}
-
-
-def put(connection: sa.Connection, table: str, rows: list[dict]) -> None:
-    """Insert rows as they are."""
-    connection.execute(
-        sa.text(f"insert into {table} select * from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb))"),
-        {"rows": json.dumps(rows)},
-    )
+from two_teams import AS_OF, RUN_ID, outcomes, planned_teams, put, team, with_plan
 
 
 @pytest.fixture
 def planned(engine: sa.Engine) -> sa.Engine:
     """Two teams live, and an empty plan for them; `with_plan` fills it."""
-    with engine.begin() as connection:
-        for table, rows in ROWS.items():
-            put(connection, table, rows)
-        connection.execute(
-            sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'x', :as_of)"),
-            {"run": RUN_ID, "as_of": AS_OF},
-        )
-        for league in ("SAMPLE", "OTHER"):
-            connection.execute(
-                sa.text("insert into etl.run_leagues (run_id, league) values (:run, :league)"),
-                {"run": RUN_ID, "league": league},
-            )
-    with_plan(engine)
+    planned_teams(engine)
     return engine
-
-
-def with_plan(engine: sa.Engine, league: str = "SAMPLE", **tables: list[dict]) -> None:
-    """Make the run's plan and candidate anew from these images; an id that is live is an update."""
-    plan, _ = schemas(RUN_ID)
-    with engine.begin() as connection:
-        catalog = read_catalog(connection)
-        create_plan(connection, RUN_ID, catalog)
-        # A plan made another way could hold what this project's plan tables refuse.
-        connection.execute(sa.text(f"alter table {plan}.teams alter column club_id drop not null"))
-        for table, rows in tables.items():
-            live = set(connection.scalars(sa.text(f"select id from {table}")))
-            extra = {"_leagues": [league]}
-            put(
-                connection,
-                f"{plan}.{table}",
-                [{"_op": "update" if row["id"] in live else "insert"} | extra | row for row in rows],
-            )
-        finish_plan(connection, RUN_ID, catalog)
-
-
-def outcomes(results: list, league: str = "SAMPLE") -> dict[str, str]:
-    """Check -> outcome of one league."""
-    return {result.check: result.outcome for result in results if result.league == league}
-
-
-def team(number: int, name: str, **changed: object) -> dict:
-    """The image of a team."""
-    return TEAM | {"id": number, "team_name": name, "display_name": name} | changed
 
 
 def test_empty_plan_fails_no_check(planned: sa.Engine, settings: Settings):
     """On a candidate without changes no check fails, and every one has a result for every league."""
     results = run_checks(planned, settings, RUN_ID)
 
-    assert {"passed", "warned"} >= set(outcomes(results).values())
+    assert {"passed", "warned", "skipped"} >= set(outcomes(results).values())
     assert outcomes(results).keys() == outcomes(results, "OTHER").keys()
-    assert {check.name for check in read_checks(settings.params_dir)} < outcomes(results).keys()
+    checks = read_checks(settings.params_dir)
+    assert {check.name for check in checks if check.is_for("SAMPLE")} < outcomes(results).keys()
 
 
 def test_candidate_is_checked_and_not_live(planned: sa.Engine, settings: Settings):
@@ -183,6 +119,79 @@ def test_results_are_kept_in_the_ledger(planned: sa.Engine, settings: Settings):
     assert ("teams/name_is_unique", 1, [1, 3]) == (failed.check_name, failed.failing_rows, failed.sample[0]["team_ids"])
 
 
+def test_every_key_is_kept_in_the_ledger(planned: sa.Engine, settings: Settings):
+    """Beside a hundred whole rows the ledger has the key of every failing row, to be read page by page."""
+    own_checks(settings, counts="select n, 'x' as y from generate_series(1, 250) as n")
+    run_checks(planned, settings, RUN_ID)
+    with planned.connect() as connection:
+        [first, _] = [row for row in check_results(connection, RUN_ID) if row["check_name"] == "teams/counts"]
+        page = failing_keys(connection, RUN_ID, "teams/counts", "SAMPLE", first=249, limit=100)
+
+    assert (250, 250, 100) == (first["failing_rows"], first["keys"], len(first["sample"]))
+    assert ["249", "250"] == page
+
+
+def test_ledger_keeps_what_the_check_says(planned: sa.Engine, settings: Settings):
+    """What a check said of itself when it ran is told later, whatever its file says then."""
+    run_checks(planned, settings, RUN_ID)
+    check = next(each for each in read_checks(settings.params_dir) if each.name == "teams/name_is_unique")
+    with planned.connect() as connection:
+        row = next(each for each in check_results(connection, RUN_ID) if each["check_name"] == check.name)
+
+    assert (check.title, check.owner, check.why, check.mend, check.dimension) == tuple(
+        row[name] for name in ("title", "owner", "why", "mend", "dimension")
+    )
+
+
+def test_checks_see_one_state(planned: sa.Engine, settings: Settings):
+    """What is written after the first check began shows in none: all connections share one snapshot."""
+    name = "select id from teams where league_id = :league_id and team_name like 'Late%'"
+    own_checks(settings, **{f"late_{number}": name for number in range(6)}, waits="select pg_sleep(0.05)")
+    written = []
+
+    def write_once(*_told: object) -> None:
+        if not written:
+            written.append(True)
+            with planned.begin() as connection:
+                connection.execute(sa.text("update teams set team_name = 'Late ' || id"))
+
+    during = outcomes(check_live(planned, settings, AS_OF, write_once))
+    after = outcomes(check_live(planned, settings, AS_OF))
+
+    assert {"passed"} == {outcome for check, outcome in during.items() if "late" in check}
+    assert {"failed"} == {outcome for check, outcome in after.items() if "late" in check}
+
+
+def test_sessions_share_a_snapshot_and_cannot_write(planned: sa.Engine, settings: Settings):
+    """Each session is on its own connection, sees the same state, and is refused a write."""
+    with open_sessions(planned, settings, "public") as sessions:
+        with planned.begin() as connection:
+            connection.execute(sa.text("delete from teams"))
+        counts = [each.scalar(sa.text("select count(*) from teams")) for each in sessions.connections]
+        pids = {each.scalar(sa.text("select pg_backend_pid()")) for each in sessions.connections}
+        with pytest.raises(sa.exc.DBAPIError, match="read-only"):
+            sessions.first.execute(sa.text("delete from clubs"))
+
+    assert ([2, 2], 2) == (counts, len(pids))
+
+
+def test_check_of_a_table_that_is_not_there_is_skipped(planned: sa.Engine, settings: Settings):
+    """A database may lack the legacy table: its checks are skipped, say why, and count as answered."""
+    with planned.begin() as connection:
+        connection.execute(sa.text("drop table series_leagues cascade"))
+    own_checks(settings, answers="select id from teams where false")
+    path = settings.params_dir / "checks" / "series_leagues" / "link_is_unique.sql"
+    path.parent.mkdir()
+    sql = (settings.params_dir / "checks" / "teams" / "answers.sql").read_text().replace("teams", "series_leagues")
+    path.write_text(sql, encoding="utf-8")
+    result = next(each for each in run_checks(planned, settings, RUN_ID) if each.check.startswith("series_leagues"))
+    found = validation_measures(planned, settings, RUN_ID)["SAMPLE"]
+
+    assert ("skipped", "this database has no table series_leagues") == (result.outcome, result.error)
+    assert found["checks_run"]["value"] == found["checks_expected"]["value"]
+    assert f"{result.check}: {result.error}" in found["checks_skipped"]["detail"]
+
+
 def test_progress_counts_to_the_end(planned: sa.Engine, settings: Settings):
     """Progress is told with every result; the last one says that all are done."""
     told = []
@@ -207,7 +216,12 @@ def test_league_that_is_not_in_the_candidate_is_errored(planned: sa.Engine, sett
 
 def own_checks(settings: Settings, **queries: str) -> None:
     """Replace the project's checks by these, all of severity error."""
+    params = settings.params_dir.resolve()
     (settings.root / "params").unlink()
+    settings.params_dir.mkdir()
+    for path in params.iterdir():
+        if path.name != "checks":
+            (settings.params_dir / path.name).symlink_to(path)
     for statement, sql in queries.items():
         path = settings.params_dir / "checks" / "teams" / f"{statement}.sql"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from rally_etl.checks.files import Check, read_check, read_checks
 from rally_etl.checks.results import CheckResult
 from rally_etl.checks.running import RunFacts, run_check
 from rally_etl.database.catalog import IMPORTED, quote
-from rally_etl.database.engine import connect
+from rally_etl.database.engine import clean_message, connect
 from rally_etl.database.schema import init
 from rally_etl.database.scratch import scratch_database
 from rally_etl.errors import UsageError
@@ -179,8 +179,11 @@ def prove(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> 
         ("passing", LEAGUE_ID, 0, "of the passing rows"),
         ("failing", ANOTHER_LEAGUE_ID, 0, "of the failing rows when another league is asked: restrict by :league_id"),
     ):
-        with laid_out(connection, _tables(check, proof, kind)):
-            result = run_check(connection, check, league_id, league="PROOF", facts=_FACTS)
+        try:
+            with laid_out(connection, _tables(check, proof, kind)):
+                result = run_check(connection, check, league_id, league="PROOF", facts=_FACTS)
+        except sa.exc.DBAPIError as error:
+            return [f"the {kind} rows cannot be laid out: {clean_message(error)}"]
         if result.outcome == "errored":
             return [f"the query does not run: {result.error}"]
         if result.failing_rows != count:
