@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY
-from rally_etl import gate, planning, protection
+from rally_etl import gate, planning, protection, standings
+from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
 from scrapes import APTA, Import, fingerprint
 
@@ -25,17 +27,18 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real scrapes are 
 
 @dataclass(slots=True)
 class Season:
-    """What the sequence of scrapes left: decisions per folder, changes of each second plan, and the import."""
+    """What the sequence of scrapes left: decisions and standings per folder, changes of second plans, the import."""
 
     importing: Import
     decisions: dict[str, dict[str, str]]
     again: dict[str, dict[str, dict]]
+    standings: dict[str, dict[str, dict[str, int]]]
 
 
 @pytest.fixture(scope="module")
 def season(module_engine: sa.Engine, module_settings: Settings) -> Iterator[Season]:
     """Four scrapes in order, each published where the gate or a person allows it, and each planned again."""
-    found = Season(Import(module_engine, module_settings), {}, {})
+    found = Season(Import(module_engine, module_settings), {}, {}, {})
     for name in ("2025-06-21", "2025-08-27", "2025-09-25", "2025-10-01"):
         run_id = found.importing.plan(DATA / "scrapes" / name)
         found.decisions[name] = {
@@ -45,9 +48,18 @@ def season(module_engine: sa.Engine, module_settings: Settings) -> Iterator[Seas
         for league in publishable:
             planning.publish(module_engine, run_id, [league])
             assert [] == planning.verify(module_engine, run_id, [league])
+        found.standings[name] = {league: classes(found.importing, league, name) for league in publishable}
         again = found.importing.plan(DATA / "scrapes" / name)
         found.again[name] = {league: found.importing.changes(again, league) for league in publishable}
     yield found
+
+
+def classes(importing: Import, league: str, day: str) -> dict[str, int]:
+    """How many teams' standings are those of their lines, and why the others differ, in live."""
+    rule = load_leagues(importing.settings.params_dir).get(league)
+    with importing.engine.connect() as connection:
+        league_id = connection.scalar(sa.text("select id from leagues where league_id = :key"), {"key": league})
+        return dict(standings.compare(connection, rule, league_id, dt.date.fromisoformat(day)).counts)
 
 
 def decide(importing: Import, run_id: str) -> dict[str, dict]:
@@ -66,6 +78,24 @@ def decide(importing: Import, run_id: str) -> dict[str, dict]:
     }  # fmt: skip
     statuses = dict.fromkeys(gate.STAGES, "completed")
     return gate.judge(rules, evidence, leagues, run_id=run_id, statuses=statuses)
+
+
+def test_standings_are_those_of_the_lines(season):
+    """Of 526 teams 435 agree on all nine figures on 1 October, four of them by tie-breaks that were mended.
+
+    The first load's match file lacks most series of APTA, and CNSWPL's a third of the teams: those are missing. Of NSTF
+    the lines are ahead, and two teams contradict them.
+    """
+    assert {
+        "2025-06-21": {
+            APTA: {"agrees": 60, "missing": 399, "forfeit": 67, "irregular": 8, "ahead": 1, "unexplained": 1},
+            "CNSWPL": {"agrees": 76, "missing": 118, "forfeit": 75, "irregular": 9},
+            "NSTF": {"agrees": 4, "ahead": 12, "forfeit": 5, "unexplained": 2},
+        },
+        "2025-08-27": {"CNSWPL": {"agrees": 79, "missing": 110, "forfeit": 78, "irregular": 11}},
+        "2025-09-25": {APTA: {"agrees": 101, "missing": 2, "forfeit": 13, "ahead": 2}},
+        "2025-10-01": {APTA: {"agrees": 435, "missing": 24, "forfeit": 58, "ahead": 6, "irregular": 3}},
+    } == season.standings
 
 
 def test_each_league_is_decided_by_itself(season):

@@ -80,11 +80,18 @@ def standings_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Me
     with read_only(engine, "public") as connection:
         before = dict(connection.execute(_AGREED_BEFORE, {"run": run_id}).all())
         computed = {row.league: row for row in connection.execute(_COMPUTED, {"run": run_id})}
-    return {league: _of_league(one, before.get(league), computed.get(league)) for league, one in found.items()}
+    return {league: league_measures(one, before.get(league), computed.get(league)) for league, one in found.items()}
 
 
-def _of_league(found: Comparison | None, before: float | None, computed: sa.Row | None) -> dict[str, dict]:
-    rows, reason = (computed.rows, [f"{computed.reason}"]) if computed else (0, [])
+def league_measures(found: Comparison | None, before: float | None, computed: sa.Row | None) -> dict[str, dict]:
+    """Measures of one league.
+
+    Args:
+        found: None where nobody knows how it counts.
+        before: share of its teams that agreed at the last good load, where there was one.
+        computed: ``rows`` and ``reason`` of its computed standings, where there are any.
+    """
+    rows, reason = (computed.rows, [computed.reason]) if computed else (0, [])
     if found is None:
         found, texts = Comparison([]), [NO_RULE]
     else:
@@ -96,7 +103,7 @@ def _of_league(found: Comparison | None, before: float | None, computed: sa.Row 
         "standings_agree_share": measure(agreeing, texts),
         "standings_agree_drop": measure(dropped, [_drop(found, before or 0.0, texts)] if dropped else []),
         "standings_printed_share": measure(
-            max(0.0, printed), [counted(len(found.of("unprinted")), "team") + " without a row"]
+            max(0.0, printed), [f"{team.team} has no row" for team in found.of("unprinted")] + reason
         ),
         "standings_computed": measure(rows, reason),
     }

@@ -43,6 +43,7 @@ class Counting(BaseModel):
 
     Attributes:
         decided_by: ``lines``: more lines, then more sets, then more games; ``points``: more points. Else it is a tie.
+        always_prints_points: 0 points of all teams are a loss, not points that the site did not print.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,3 +51,4 @@ class Counting(BaseModel):
     season: SeasonDays
     points: Points
     decided_by: Literal["lines", "points"]
+    always_prints_points: bool = True

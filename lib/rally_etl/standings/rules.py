@@ -69,6 +69,7 @@ def binds(league: League) -> dict[str, Any] | None:
         "lines": league.lines_per_team_match,
         "begins": rule.season.begins,
         "ends": rule.season.ends,
+        "prints_points": rule.always_prints_points,
         "by_points": rule.decided_by == "points",
         "line_won": points.line_won,
         "three_sets": points.line_lost_in_three_sets,

@@ -3,9 +3,9 @@
 -- in more than one way, may come to at the most; what is beyond that is unexplained.
 ,
 
--- A league whose points are 0 throughout has printed none.
+-- Some leagues print no points at times: 0 throughout. Of others that would be a loss.
 prints_points as (
-    select coalesce(bool_or(points <> 0), false) as answer
+    select :prints_points or coalesce(bool_or(points <> 0), false) as answer
     from series_stats
     where league_id = :league_id
 ),

@@ -97,8 +97,7 @@ scored as materialized (
         count(*) not in (2, 3)
         or not bool_and((most = 6 and fewest <= 4) or (most = 7 and fewest >= 5 and fewest < most))
         or sum(sign(home - away)) = 0
-        or (count(*) = 3 and abs(sum(sign(home - away)) filter (where place <= 2)) = 2)
-        or (winner = 'home') is distinct from (sum(sign(home - away)) > 0) as is_odd
+        or (count(*) = 3 and abs(sum(sign(home - away)) filter (where place <= 2)) = 2) as is_odd
     from sets
     group by scores, winner
 ),
