@@ -66,7 +66,7 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
             measures[league] |= completeness_measures(connection, catalog, binds)
             operation = of_run(connection, run_id)
             if operation and operation["kind"] != "guard":  # a person asked for this by name
-                asked = ["teams_gone_share", "teams_new_share", "series_gone", "series_new"]
+                asked = ["teams_gone_share", "teams_new_share", "series_gone", "series_new", "active_drop_share"]
                 if operation["kind"] == "restore":  # its rows come back under their own ids
                     asked += ["ids_reused", *(["ids_lost"] if operation.get("exact") else [])]
                 measures[league] |= {name: measure(0) for name in asked}
