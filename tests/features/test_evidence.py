@@ -71,7 +71,7 @@ def test_page_that_seldom_works_is_low():
 
 
 def test_users_who_lose_all_their_pages_are_a_share():
-    """The share counts users; teams that leave are named."""
+    """Teams and players come and go; the share counts users, whose pages are named."""
     page = replace(PAGE, subject="user")
     found = measures_of([replace(GOOD, after=8, works_after=8, gone=2)], BOUNDS, [page])["pages_gone_share"]
 

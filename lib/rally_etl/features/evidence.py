@@ -97,7 +97,7 @@ def measures_of(
         for each in known
         if each.after and each.works_after / each.after < (bound := bounds.of(each.league, each.feature))
     ]
-    gone = [each for each in known if each.gone]
+    gone = [each for each in known if each.gone and pages[each.feature].subject == "user"]
     return {
         "pages_asked": measure(sum(each.after for each in known)),
         "pages_broken": measure(0 if is_way_back else total, [] if is_way_back else told),
@@ -109,7 +109,7 @@ def measures_of(
         ),
         "pages_low": measure(len(low), low),
         "pages_gone_share": measure(
-            max((each.gone / each.works_before for each in gone if pages[each.feature].subject == "user"), default=0.0),
+            max((each.gone / each.works_before for each in gone), default=0.0),
             [gone_in_words(pages[each.feature], each) for each in gone],
         ),
     }

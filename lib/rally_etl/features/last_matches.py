@@ -16,27 +16,32 @@ FEATURE = Feature(
     right="shows matches of the team, each with an opponent, none of the future, as long as the team has played",
     sql=f"""
     with {PLAYING},
+    met as materialized (
+        select home_team_id, away_team_id, home_team, away_team, match_date, count(*) as lines
+        from match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+        group by 1, 2, 3, 4, 5
+    ),
     played as (
-        select e.team_id, m.match_date, e.opponent
-        from match_scores as m
-        cross join lateral (
-            values (m.home_team_id, m.away_team), (m.away_team_id, m.home_team)
-        ) as e(team_id, opponent)
-        where m.league_id = :league_id and m.match_date >= {SEASON_BEGINS}
+        select home_team_id as team_id, away_team as opponent, match_date, lines from met
+        union all
+        select away_team_id, home_team, match_date, lines from met
     ),
     of_team as (
         select
             team_id,
-            count(*) as lines,
-            count(distinct match_date) as days,
+            sum(lines) as lines,
             max(match_date) as newest,
-            count(*) filter (where match_date > cast(:as_of as date) + {DRIFT_DAYS}) as future,
-            count(*) filter (where coalesce(opponent, '') = '') as unopposed
+            sum(lines) filter (where match_date > cast(:as_of as date) + {DRIFT_DAYS}) as future,
+            sum(lines) filter (where coalesce(opponent, '') = '') as unopposed
         from played group by team_id
     ),
     live as (
         select distinct unnest(array[home_team_id, away_team_id]) as team_id
-        from public.match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+        from (
+            select home_team_id, away_team_id
+            from public.match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+            group by 1, 2
+        ) as met_in_live
     )
     select
         p.id as subject_id,

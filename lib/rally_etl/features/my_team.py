@@ -21,8 +21,8 @@ FEATURE = Feature(
         select team_id, count(*) as rows, min(team) as team, min(points) as points
         from series_stats where league_id = :league_id group by team_id
     ),
-    by_id as (select team_id, count(*) as lines from side group by team_id),
-    by_name as (select team, count(*) as lines from side group by team)
+    by_id as (select team_id, sum(lines) as lines from side group by team_id),
+    by_name as (select team, sum(lines) as lines from side group by team)
     select
         p.id as subject_id,
         (not w.is_wanted or (s.rows = 1 and s.team = p.team_name) is true)

@@ -18,16 +18,16 @@ FEATURE = Feature(
     sql=f"""
     with {PLAYING}, {LINES_OF_SEASON},
     meeting as (
-        select team_id, team, opponent from side
+        select team_id, team, opponent, lines from side
         union all
-        select home_team_id, home_team, away_team from schedule
+        select home_team_id, home_team, away_team, 1 from schedule
         where league_id = :league_id and match_date >= {SEASON_BEGINS} and {IS_MATCH}
         union all
-        select away_team_id, away_team, home_team from schedule
+        select away_team_id, away_team, home_team, 1 from schedule
         where league_id = :league_id and match_date >= {SEASON_BEGINS} and {IS_MATCH}
     ),
     counted as (
-        select m.team_id, m.team, m.opponent, count(*) as meetings from meeting as m group by 1, 2, 3
+        select m.team_id, m.team, m.opponent, sum(m.lines) as meetings from meeting as m group by 1, 2, 3
     ),
     ranked as (select distinct team from series_stats where league_id = :league_id),
     -- an opponent whose standings the page should find: its id has some, under whatever name

@@ -49,11 +49,15 @@ STANDINGS_WANTED = """
 """One row: whether this league has standings."""
 
 LINES_OF_SEASON = f"""
+    -- counted before both sides are looked at: a million lines are a few thousand meetings
+    met as materialized (
+        select home_team_id, away_team_id, home_team, away_team, count(*) as lines
+        from match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+        group by 1, 2, 3, 4
+    ),
     side as (
-        select home_team_id as team_id, home_team as team, away_team as opponent, match_date
-        from match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+        select home_team_id as team_id, home_team as team, away_team as opponent, lines from met
         union all
-        select away_team_id, away_team, home_team, match_date
-        from match_scores where league_id = :league_id and match_date >= {SEASON_BEGINS}
+        select away_team_id, away_team, home_team, lines from met
     )"""
-"""Both sides of each line of this season."""
+"""Lines of this season, counted per team, its printed name and its opponent."""
