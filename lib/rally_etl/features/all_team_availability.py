@@ -8,6 +8,7 @@ rightly; the series matters for days to come only.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="all_team_availability",
@@ -16,7 +17,7 @@ FEATURE = Feature(
     subject="user",
     right="shows each answer of the user under the user's own name, and those to come in the series of the player",
     needs=("users", "user_player_associations", "player_availability"),
-    sql="""
+    sql=f"""
     with answered as (
         select
             v.user_id,
@@ -40,8 +41,7 @@ FEATURE = Feature(
         user_id as subject_id,
         count(wrong) = 0 as works,
         concat(
-            count(*), case count(*) when 1 then ' answer, ' else ' answers, ' end,
-            count(*) filter (where is_to_come), ' of them to come',
+            {numbered("count(*)", "answer")}, ', ', count(*) filter (where is_to_come), ' of them to come',
             ': ' || nullif(count(wrong), 0) || ' ' || min(wrong)
         ) as shown
     from answered

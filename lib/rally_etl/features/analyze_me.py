@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 from rally_etl.features.lines_of_players import PLAYED
+from rally_etl.features.phrases import numbered
 
 BEHIND = 2
 """Lines that files of different days may differ by."""
@@ -93,8 +94,8 @@ FEATURE = Feature(
         subject_id,
         wrong is null as works,
         concat(
-            case shown_lines when 0 then 'no matches' when 1 then '1 match, ' else shown_lines || ' matches, ' end,
-            case when shown_lines > 0 then shown_won || ' won' end,
+            case shown_lines when 0 then 'no matches'
+                else {numbered("shown_lines", "match", "matches")} || ', ' || shown_won || ' won' end,
             ': ' || wrong
         ) as shown
     from answer

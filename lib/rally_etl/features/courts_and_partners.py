@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 from rally_etl.features.lines_of_players import PLAYED
+from rally_etl.features.phrases import numbered
 
 COURT = "'^([^_]|_(?!Line))*_Line[1-5]$'"
 BLANK = 0.2
@@ -64,8 +65,7 @@ FEATURE = Feature(
         subject_id,
         wrong is null as works,
         concat(
-            lines, case lines when 1 then ' line' else ' lines' end, ' with ',
-            partners, case partners when 1 then ' partner' else ' partners' end, ': ' || wrong
+            {numbered("lines", "line")}, ' with ', {numbered("partners", "partner")}, ': ' || wrong
         ) as shown
     from answer
     """,

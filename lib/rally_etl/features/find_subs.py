@@ -8,6 +8,7 @@ nothing to compare, and nobody is found.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 
 NUMBER = r"(^|\s)(\d+(\.\d+)?[A-Za-z]?|[A-Za-z]|SN)(\s|\(|$)"
 """A number, a letter or SN that stands by itself."""
@@ -39,8 +40,8 @@ FEATURE = Feature(
         p.id as subject_id,
         u.club_id is null as works,
         concat(
-            c.of_club - c.players, ' players of the club in ', c.series - 1, ' other series',
-            '; nothing to compare ' || u.name || ' by'
+            {numbered("c.of_club - c.players", "player")}, ' of the club in ', c.series - 1, ' other series',
+            ': nothing to compare ' || u.name || ' by'
         ) as shown
     from players as p
     join at_club as c on c.club_id = p.club_id and c.series_id = p.series_id

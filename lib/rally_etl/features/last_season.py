@@ -7,6 +7,7 @@ writes it: what a player had there before a run is there after it, as long as th
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 from rally_etl.features.words import SEASON_BEGINS
 
 LAST = f"to_char({SEASON_BEGINS} - interval '1 year', 'YYYY') || '-' || to_char({SEASON_BEGINS}, 'YYYY')"
@@ -54,7 +55,7 @@ FEATURE = Feature(
     select
         id as subject_id,
         wrong is null as works,
-        concat(lines, case lines when 1 then ' match, ' else ' matches, ' end, won, ' won', ': ' || wrong) as shown
+        concat({numbered("lines", "match", "matches")}, ', ', won, ' won', ': ' || wrong) as shown
     from answer
     """,
 )

@@ -9,6 +9,7 @@ that cannot fill two courts is not.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 from rally_etl.features.words import PLAYING
 
 COURTS = 2
@@ -97,7 +98,7 @@ FEATURE = Feature(
         id as subject_id,
         wrong is null as works,
         concat(
-            players, ' players, ', lineups, ' saved line-up', case when lineups <> 1 then 's' end,
+            {numbered("players", "player")}, ', ', {numbered("lineups", "saved line-up")},
             ', ' || nullif(former, 0) || ' under a former name', ': ' || wrong
         ) as shown
     from answer

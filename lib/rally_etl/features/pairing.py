@@ -7,6 +7,7 @@ user who is or was in the team has a row and a column of the matrix; where none 
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="pairing",
@@ -15,7 +16,7 @@ FEATURE = Feature(
     subject="team",
     right="finds both players of each pair on the roster, now or before",
     needs=("pairing_preferences", "user_player_associations"),
-    sql="""
+    sql=f"""
     with memberships as (
         select distinct a.user_id, p.team_id
         from players as p
@@ -38,7 +39,7 @@ FEATURE = Feature(
         team_id as subject_id,
         incomplete = 0 as works,
         concat(
-            pairs, case pairs when 1 then ' pair' else ' pairs' end,
+            {numbered("pairs", "pair")},
             ': ' || nullif(incomplete, 0) || ' with somebody who never was in the team'
         ) as shown
     from paired

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 from rally_etl.features.landing import LANDED, NEEDS
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="polls",
@@ -80,9 +81,9 @@ FEATURE = Feature(
                 when t.id is null then 'the team is not there'
                 when u.polls > 0 then u.polls || ' that the user asked for no team'
                 when a.without_choice > 0 then a.without_choice || ' without choices'
-                when a.nameless > 0 then a.nameless || ' votes without a voter'
-                when a.strangers > 0 then a.strangers || ' votes of somebody who never was in the team'
-                when a.lost > 0 then a.lost || ' votes for what the poll does not offer'
+                when a.nameless > 0 then {numbered("a.nameless", "vote")} || ' without a voter'
+                when a.strangers > 0 then {numbered("a.strangers", "vote")} || ' of somebody who never was in the team'
+                when a.lost > 0 then {numbered("a.lost", "vote")} || ' for what the poll does not offer'
                 when v.of_team < v.persons then 'may vote as another player of theirs'
             end as wrong
         from landed as l
@@ -95,8 +96,8 @@ FEATURE = Feature(
         user_id as subject_id,
         wrong is null as works,
         concat(
-            polls, case polls when 1 then ' poll of ' else ' polls of ' end, coalesce(team_name, 'no team'), ', ',
-            votes, case votes when 1 then ' vote' else ' votes' end, ', votes as ', player_name, ': ' || wrong
+            {numbered("polls", "poll")}, ' of ', coalesce(team_name, 'no team'), ', ',
+            {numbered("votes", "vote")}, ', votes as ', player_name, ': ' || wrong
         ) as shown
     from answer
     """,

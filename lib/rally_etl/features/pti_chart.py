@@ -9,6 +9,7 @@ players have points, each of them has it.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="pti_chart",
@@ -16,7 +17,7 @@ FEATURE = Feature(
     route="/api/player-history-chart",
     subject="player",
     right="draws the points of the player's own row, for each rated player whose history the league has",
-    sql="""
+    sql=f"""
     with points as (
         select h.player_id, count(*) as points, max(h.date) as last_day
         from player_history as h
@@ -50,9 +51,8 @@ FEATURE = Feature(
         id as subject_id,
         coalesce(points, 0) > 0 as works,
         case
-            when points > 0 then points || case points when 1 then ' point' else ' points' end
-                || coalesce(', the last of ' || last_day, '')
-            when elsewhere > 0 then 'no history, although the person has ' || elsewhere || ' points'
+            when points > 0 then {numbered("points", "point")} || coalesce(', the last of ' || last_day, '')
+            when elsewhere > 0 then 'no history, although the person has ' || {numbered("elsewhere", "point")}
             else 'no history'
         end as shown
     from page

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rally_etl.features.feature import Feature
 from rally_etl.features.landing import MEMBERS, NEEDS
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="switching",
@@ -43,8 +44,8 @@ FEATURE = Feature(
             u.id as subject_id,
             h.names,
             case
-                when n.persons > 0 then n.persons || ' of the user''s players is not there'
-                when h.without_team > 0 then h.without_team || ' roster without a team'
+                when n.persons > 0 then {numbered("n.persons", "player")} || ' of the user not found'
+                when h.without_team > 0 then {numbered("h.without_team", "roster")} || ' without a team'
                 when u.context_team_id is not null and t.id is null then 'the team chosen before is not there'
                 when u.context_league_id is not null and g.id is null then 'the league chosen before is not there'
                 when u.context_series_id is not null and s.id is null then 'the series chosen before is not there'
@@ -57,7 +58,7 @@ FEATURE = Feature(
         left join series as s on s.id = u.context_series_id
         where h.user_id is not null or n.user_id is not null
     )
-    select subject_id, wrong is null as works, coalesce(concat(wrong || ', offers ', names), 'nothing') as shown
+    select subject_id, wrong is null as works, concat(wrong || ', ', 'offers ', coalesce(names, 'nothing')) as shown
     from answer
     """,
 )

@@ -7,6 +7,7 @@ that no player of the team has or had, start again from nothing.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.phrases import numbered
 
 FEATURE = Feature(
     name="tracking",
@@ -15,7 +16,7 @@ FEATURE = Feature(
     subject="team",
     right="shows each counter of the team under a player who is or was on its roster",
     needs=("player_season_tracking",),
-    sql="""
+    sql=f"""
     with memberships as (
         select tenniscores_player_id as person, team_id, bool_or(is_active is not false) as is_active
         from players
@@ -39,8 +40,8 @@ FEATURE = Feature(
         team_id as subject_id,
         not has_no_team and of_nobody = 0 as works,
         concat(
-            counters, case counters when 1 then ' counter, ' else ' counters, ' end, of_roster, ' of the roster',
-            case when has_no_team then '; the team is not there'
+            {numbered("counters", "counter")}, ', ', of_roster, ' of the roster',
+            case when has_no_team then ': the team is not there'
                 when of_nobody > 0 then ': ' || of_nobody || ' of nobody who was in the team' end
         ) as shown
     from counted
