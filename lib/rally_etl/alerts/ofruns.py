@@ -25,6 +25,17 @@ ENDED_EARLY = "run/did_not_end"
 _CONSEQUENCES = {"run_is_complete", "stage_completed", "evidence_is_whole", "run_has_leagues"}
 _SEVERITY_OF: dict[str, Severity] = {"error": "error", "hold": "warn", "warn": "info"}
 _LIVE = ("published", "verified")
+_VERIFYING = "verify"  # what this finds wrong is an incident of its run already
+_WITHOUT_RULE = {
+    "live_is_free": ("others held the rows of the plan for too long", "approve the run when the database is quiet"),
+    "plan_still_holds": ("live rows moved between plan and publish; nothing was written", "run the scrape again"),
+    "database_answers": ("the database stopped the publish; nothing was written", "run the scrape again"),
+    "constraints_stand": ("constraints are missing after the publish", "`rally-etl constraints` says which"),
+    "command_ended_well": ("a guarded command did not end well", "look at its output, then guard it again"),
+    "leagues_go_together": ("it is published with other leagues or not at all, and they are not", ""),
+    "rules_are_readable": ("params/gate.yaml cannot be read: nothing can be decided", "mend the file"),
+}
+"""Rule of a reason that stands in no file -> what is wrong, what to do."""
 
 
 def after_run(
@@ -51,7 +62,7 @@ def after_run(
             found = list(_findings(connection, settings, run))
             interval = timedelta(minutes=alerting.minimum_interval_minutes)
             note(connection, found, _mended(run, found), run_id=run_id, reopen_within=interval)
-        enqueue_due(engine, alerting)
+        enqueue_due(engine, settings, alerting)
         if send:
             drain(engine, settings, alerting, alerting.sending.budget_s, tell)
     except RallyEtlError as error:
@@ -78,7 +89,8 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
     source = "repair" if run.is_repair else "import"
     for row in run.leagues:
         league, is_live = row["league"], row["state"] in _LIVE
-        reasons = [each for each in row["reasons"] if not (is_live and each["severity"] == "hold")]  # approved
+        reasons = [each for each in row["reasons"] if each["stage"] != _VERIFYING]
+        reasons = [each for each in reasons if not (is_live and each["severity"] == "hold")]  # approved
         early = [each for each in reasons if each["rule"] in _CONSEQUENCES]
         if early or (run.status == "failed" and not is_live):
             yield _ended_early(run, league, early)
@@ -127,6 +139,8 @@ def worded(rule: gate.Rule | None, reason: Mapping[str, Any], league: str) -> tu
     if rule is None or reason["observed"] is None:
         if reason["rule"].startswith("measured_in_"):
             return f"measures that the gate needs are missing, of stage {reason['stage']}", ""
+        if known := _WITHOUT_RULE.get(reason["rule"]):
+            return known
         name = reason["rule"].replace("_", " ")
         return f"not so: {name}" + (f" (stage {reason['stage']})" if reason["stage"] else ""), ""
     template = re.sub(r" *\(\{detail[^}]*\}\)|:? *\{detail[^}]*\}", "", rule.message).removeprefix("{league}: ")

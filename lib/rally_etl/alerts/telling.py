@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from rally_etl.alerts.channels import Sender, senders
 from rally_etl.alerts.findings import NOTE_LOCK, SEVERITIES
 from rally_etl.alerts.routes import Alerting, Escalation
 from rally_etl.alerts.wording import body, subject
+from rally_etl.settings import Settings
 
 Event = Literal["opened", "updated", "escalated", "resolved"]
 REMEMBERED = timedelta(days=30)
@@ -52,11 +54,12 @@ class News:
     leagues: list[str]
 
 
-def enqueue_due(engine: sa.Engine, alerting: Alerting, now: datetime | None = None) -> int:
+def enqueue_due(engine: sa.Engine, settings: Settings, alerting: Alerting, now: datetime | None = None) -> int:
     """Put into the spool what is due now, one message per channel; answer how many messages.
 
     Nothing is due of an incident that stands as it was told. A change of severity or leagues is told after the minimum
-    interval, all but what may not wait is held back in quiet hours, and what nobody acknowledges is told once more.
+    interval, all but what may not wait is held back in quiet hours, and what nobody acknowledges is told once more. A
+    channel that is off hears nothing; what still stands when it is on again is news to it.
     """
     now = now or datetime.now(UTC)
     messages = 0
@@ -66,7 +69,7 @@ def enqueue_due(engine: sa.Engine, alerting: Alerting, now: datetime | None = No
         numbers = [each.number for each in standing]
         told = {(row.incident, row.channel): row for row in connection.execute(_TOLD, {"numbers": numbers})}
         escalating = [each for each in standing if _is_unheard(each, alerting, now)]
-        for channel in alerting.channels:
+        for channel in [each.name for each in senders(settings, alerting) if isinstance(each, Sender)]:
             news = [
                 found
                 for each in standing

@@ -44,7 +44,7 @@ def _printable(text: str) -> str:
 def _paragraph(news: News) -> str:
     incident = news.incident
     if news.event == "resolved":
-        return f"RESOLVED  {plain(incident.what)} ({_leagues(news.leagues)}; incident {incident.number})"
+        return f"RESOLVED  {_what(news)} ({_leagues(news.leagues)}; incident {incident.number})"
     lines = [
         f"{LABELS[news.severity]}  {_what(news)} (incident {incident.number}, {news.event})",
         f"since     {incident.opened_at:%Y-%m-%d %H:%M} UTC",
@@ -57,6 +57,9 @@ def _paragraph(news: News) -> str:
 
 
 def _what(news: News) -> str:
+    """What is wrong in the worst league; of what is over, what is true again."""
+    if news.event == "resolved":
+        return news.incident.rule.replace("_", " ")
     worst = [each for each in news.leagues if news.incident.severities.get(each) == news.severity]
     return next((news.incident.whats[each] for each in worst if each in news.incident.whats), news.incident.what)
 

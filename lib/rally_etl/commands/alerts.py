@@ -134,7 +134,7 @@ def send(
     alerting = read_alerting(settings)
     if again:
         retry(engine)
-    enqueue_due(engine, alerting)
+    enqueue_due(engine, settings, alerting)
     drain(engine, settings, alerting, seconds, lambda text: typer.echo(text, err=True))
     found = read_channels(engine, settings, alerting)
     if as_json:
