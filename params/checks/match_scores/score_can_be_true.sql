@@ -16,15 +16,17 @@ with printed as materialized (
         and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
 ),
 
-possible as (
-    -- Sets of 6-0 to 6-4, 7-5 and 7-6, a tie-break in brackets. The last one may be broken off, or be a match tie-break.
+impossible as (
+    -- Possible are sets of 6-0 to 6-4, 7-5 and 7-6, a tie-break in brackets. The last one may be broken off, or be a match tie-break.
     select scores
     from printed
     where
-        scores ~ (
-            '^((6-[0-4]|[0-4]-6|7-[56]|[56]-7)( \[\d+-\d+\])?, ){0,2}'
-            || '((6-[0-4]|[0-4]-6|7-[56]|[56]-7|[0-6]-[0-6])( \[\d+-\d+\])?|1\d-\d+|\d+-1\d)$'
-        )
+        (
+            scores ~ (
+                '^((6-[0-4]|[0-4]-6|7-[56]|[56]-7)( \[\d+-\d+\])?, ){0,2}'
+                || '((6-[0-4]|[0-4]-6|7-[56]|[56]-7|[0-6]-[0-6])( \[\d+-\d+\])?|1\d-\d+|\d+-1\d)$'
+            )
+        ) is not true
 )
 
 select
@@ -38,4 +40,4 @@ from match_scores as m
 where
     m.league_id = :league_id
     and (m.match_date > cast(:as_of as date) - 365 or m.created_at > cast(:as_of as date) - 365)
-    and not exists (select from possible as p where p.scores = m.scores)
+    and coalesce(m.scores, '') in (select coalesce(i.scores, '') from impossible as i)
