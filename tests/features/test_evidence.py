@@ -157,3 +157,12 @@ def test_names_in_the_matrix_are_text_and_no_markup():
 
     assert ("A&lt;b&gt;",) == figure.data[0].x
     assert "<script>" not in str(figure.data[0].customdata)
+
+
+@pytest.mark.parametrize("page", FEATURES, ids=lambda page: page.name)
+def test_page_is_documented(page):
+    """The table of docs/features.md has the page, whose it is and what a right answer is, in the words of the code."""
+    text = (REPOSITORY / "docs" / "features.md").read_text(encoding="utf-8")
+    row = next((line for line in text.splitlines() if line.startswith(f"| {page.title} `{page.name}` ")), "")
+
+    assert [page.subject, page.right] == [cell.strip() for cell in row.split("|")[2:5:2]]
