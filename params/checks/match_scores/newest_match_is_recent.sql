@@ -1,4 +1,4 @@
--- title: The newest match is at most 14 days older than the newest one that was due
+-- title: In a season under way the newest match is at most 14 days older than the newest one that was due
 -- severity: warn
 -- dimension: timeliness
 -- owner: league-data
@@ -28,5 +28,5 @@ select
 from due as d
 cross join played as p
 where
-    d.newest_due_date is not null
+    d.newest_due_date >= cast(:as_of as date) - 60
     and (p.newest_date >= d.newest_due_date - 14) is not true
