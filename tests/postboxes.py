@@ -1,4 +1,4 @@
-"""Servers that stand for Slack, an SMS gateway and a mail server: slow, failing, dying in the middle and coming back."""
+"""Servers that stand for Slack, an SMS gateway and a mail server: slow, failing, dying in the middle, coming back."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def mail_box(folder: Path, password: str = "a mail password") -> Iterator[MailBo
     with socket.create_server(("localhost", 0)) as free:
         box.port = free.getsockname()[1]
     controller = Controller(
-        box, hostname="localhost", port=box.port, server_hostname="localhost", tls_context=context, require_starttls=True,
-        authenticator=is_known, auth_required=True,
+        box, hostname="localhost", port=box.port, server_hostname="localhost", tls_context=context,
+        require_starttls=True, authenticator=is_known, auth_required=True,
     )  # fmt: skip
     controller.start()
     try:

@@ -13,6 +13,7 @@ from rally_etl.alerts import Finding, note
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.incidents import raise_incident
 
+GONE = 99
 ROUTES = """
 channels:
   file: {kind: file, path: alerts.jsonl}
@@ -91,20 +92,26 @@ def test_somebody_looks_and_says_that_it_is_over(rally, tmp_path):
         reason = ["--reason", "again"] if command == "resolve" else []
         with pytest.raises(UsageError, match="incident 1 was resolved by Ann Example"):
             rally(command, "1", "--by", "Ann Example", *reason)
-    with pytest.raises(UsageError, match="there is no incident 99; nothing was written\nhint: `rally-etl alerts list`"):
-        rally("ack", "99", "--by", "Ann Example")
+    with pytest.raises(
+        UsageError, match=f"there is no incident {GONE}; nothing was written\nhint: `rally-etl alerts list`"
+    ):
+        rally("ack", str(GONE), "--by", "Ann Example")
     with pytest.raises(UsageError, match="somebody acknowledges an incident"):
         rally("ack", "2", "--by", " ")
 
 
-def test_send_says_what_still_waits(rally):
-    """A channel that is off keeps its message, and the command says so with exit code 1."""
-    done = rally("send", "--seconds", "5")
-
-    assert 1 == done.exit_code
-    assert "channel slack is off: RALLY_TEST_UNSET is not set\n" in done.stderr
+def test_send_says_what_is_off_and_what_still_waits(rally, tmp_path):
+    """A channel that is off is told of; exit code 1 says that a message waits, and why."""
+    done = rally("send")
+    assert 0 == done.exit_code
+    assert 1 == done.stderr.count("channel slack is off: RALLY_TEST_UNSET is not set\n")
     assert "file: 1 sent\n" in done.stderr
-    assert "slack: off, RALLY_TEST_UNSET is not set; 1 message waiting since 20" in done.stderr
+
+    (tmp_path / "params/alerts.yaml").write_text(ROUTES.replace("[file, slack]", "[broken]"), encoding="utf-8")
+    done = rally("send", "--seconds", "1")
+    assert 1 == done.exit_code
+    assert "broken: 1 message waiting since 20" in done.stderr
+    assert "; last answer: params/alerts.yaml/below-a-file cannot be written: " in done.stderr
 
 
 def test_a_channel_is_tried(rally, tmp_path):
@@ -120,5 +127,5 @@ def test_a_channel_is_tried(rally, tmp_path):
     assert 1 == no.value.exit_code
     with pytest.raises(UsageError, match="channel slack is off: RALLY_TEST_UNSET is not set; nothing was sent"):
         rally("test", "slack")
-    with pytest.raises(UsageError, match="there is no channel 'fax'; .*\nhint: .* file, slack, broken"):
+    with pytest.raises(UsageError, match=r"there is no channel 'fax'; .*\nhint: .* file, slack, broken"):
         rally("test", "fax")
