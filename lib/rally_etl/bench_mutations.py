@@ -14,11 +14,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -29,9 +28,11 @@ from rally_etl.bench import project
 from rally_etl.bench_damaged_plans import Plan
 from rally_etl.bench_damages import SMALL_SHARE, Damage, Files, all_damages, size_in_words
 from rally_etl.bench_server import own_server
+from rally_etl.bench_verdicts import Finding, Trial, Verdict, in_markdown, summary
 from rally_etl.checks import CheckResult
 from rally_etl.checks.agreement import compare_sources
 from rally_etl.checks.standings_evidence import compare_standings
+from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import connect
 from rally_etl.database.references import read_reference_params
 from rally_etl.database.schema import init
@@ -44,64 +45,8 @@ from rally_etl.sample.attachments import attach
 from rally_etl.settings import Settings
 from rally_etl.sources import read_scrape, stage_scrape
 
-SEVERITIES = ("error", "hold", "warn")
 SEED = 1
 JOBS = 2
-SHOWN = 3  # checks and rules that a line of the table names
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check or rule that speaks up.
-
-    Attributes:
-        figure: failing rows of a check; how far a rule's measure is from its threshold.
-    """
-
-    name: str
-    severity: str
-    figure: float
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a run said of one league: findings by name, and the gate's decision."""
-
-    decision: str
-    findings: dict[str, Finding] = field(default_factory=dict)
-
-    def beyond(self, control: Verdict) -> list[Finding]:
-        """Findings that the undamaged run does not have, or has less of; the worst first, checks before rules."""
-        found = [
-            each
-            for name, each in self.findings.items()
-            if name not in control.findings or each.figure > control.findings[name].figure
-        ]
-        return sorted(found, key=lambda each: (SEVERITIES.index(each.severity), "/" not in each.name, each.name))
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One damage at one size, and what became of it."""
-
-    damage: Damage
-    size: float
-    rows: int
-    caught: tuple[Finding, ...]
-    decision: str
-
-    @property
-    def outcome(self) -> str:
-        """`nothing changed`, `MISSED`, or the worst severity that was found."""
-        if not self.rows:
-            return "nothing changed"
-        return self.caught[0].severity if self.caught else "MISSED"
-
-    @property
-    def by(self) -> str:
-        """Names of what noticed it, the worst first."""
-        names = [each.name for each in self.caught]
-        return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +76,15 @@ def main() -> None:
     parser.add_argument("--as-of", type=date.fromisoformat, help="the day of the last scrape, with --source")
     parser.add_argument("--league", help="the league that is damaged; the first of the scrape if not given")
     parser.add_argument("--only", nargs="+", default=[], help="damages whose name holds one of these texts")
+    parser.add_argument("--smallest", action="store_true", help="each damage at its smallest size only")
     parser.add_argument("--jobs", type=int, default=JOBS, help="trials at once")
     parser.add_argument("--markdown", type=Path, help="write the table to this file too")
     options = parser.parse_args()
     if bool(options.source) != bool(options.as_of) or (options.source and len(options.source) < 2):
         parser.error("--source names two folders or more, and stands together with --as-of")
     chosen = [each for each in all_damages() if not options.only or any(text in each.name for text in options.only)]
+    if options.smallest:
+        chosen = [replace(each, sizes=each.sizes[:1]) for each in chosen]
     trials = try_all(chosen, options.source, options.as_of, options.league, jobs=options.jobs)
     if options.markdown:
         options.markdown.write_text(in_markdown(trials), encoding="utf-8")
@@ -163,40 +111,12 @@ def try_all(
         trials = []
         with ThreadPoolExecutor(jobs) as pool:
             for trial in pool.map(lambda job: attempt(bench, control, *job), work):
+                if not trial.rows:
+                    continue
                 trials.append(trial)
                 words = (trial.damage.name, size_in_words(trial.size), trial.outcome, trial.decision)
                 print(f"{words[0]:48} {words[1]:>6} {trial.rows:6,}  {words[2]:8} {words[3]:8} {trial.by}", flush=True)
     return trials
-
-
-def summary(trials: Sequence[Trial]) -> str:
-    """How many were caught, by what severity, and what was not."""
-    made = [trial for trial in trials if trial.rows]
-    caught = [trial for trial in made if trial.caught]
-    kinds, missed = {trial.damage.name for trial in made}, [trial for trial in made if not trial.caught]
-    severities = Counter(trial.outcome for trial in caught)
-    decisions = Counter(trial.decision for trial in made)
-    share = len(caught) / max(1, len(made))
-    lines = [
-        f"{len(kinds)} kinds of damage, {len(made)} trials: {len(caught)} caught ({share:.1%}), by "
-        + ", ".join(f"{name} {severities[name]}" for name in SEVERITIES if severities[name]),
-        "decisions: " + ", ".join(f"{name} {count}" for name, count in decisions.most_common()),
-        *(f"missed: {trial.damage.name}, {size_in_words(trial.size)} ({trial.rows:,} rows)" for trial in missed),
-    ]
-    return "\n".join(lines)
-
-
-def in_markdown(trials: Sequence[Trial]) -> str:
-    """The table of docs/mutations.md."""
-    lines = [
-        "| damage | incident | size | rows | noticed as | gate | by |",
-        "| --- | --- | ---: | ---: | --- | --- | --- |",
-    ]
-    for trial in trials:
-        if trial.rows:
-            cells = (trial.damage.name, trial.damage.incident, size_in_words(trial.size), f"{trial.rows:,}")
-            lines.append(f"| {' | '.join((*cells, trial.outcome, trial.decision, trial.by))} |")
-    return "\n".join([*lines, "", *summary(trials).splitlines(), ""])
 
 
 @contextmanager
@@ -255,15 +175,16 @@ def undamaged(bench: Bench) -> Verdict:
 
 def attempt(bench: Bench, control: Verdict, damage: Damage, size: float) -> Trial:
     """Try one damage at one size in a database of its own."""
-    rows, caught, decision = 0, [], ""
+    rows, caught, decision, has_effect = 0, [], "", True
     template = bench.planned if damage.enters == "plan" else bench.base
     with copied(bench.server, template, bench.settings.root) as (engine, settings):
         try:
             rows, verdict = _DAMAGED[damage.enters](bench, engine, settings, damage, size)
             caught, decision = verdict.beyond(control), verdict.decision
+            has_effect = verdict.candidate != control.candidate
         except RallyEtlError as refusal:
             caught, decision = [Finding(f"refused: {str(refusal).splitlines()[0]}", "error", 1)], "refused"
-    return Trial(damage, size, rows, tuple(caught), decision)
+    return Trial(damage, size, rows, tuple(caught), decision, has_effect)
 
 
 def _is_said_already(size: float, rows: int) -> bool:
@@ -345,7 +266,24 @@ def judged(engine: sa.Engine, settings: Settings, run_id: str, measured: dict[st
     statuses = dict.fromkeys(gate.STAGES, "completed")
     leagues = sorted({key for found in measured.values() for key in found} - {gate.RUN})
     decided = gate.judge(rules, documents, leagues, run_id=run_id, statuses=statuses)[league]
-    return _verdict(decided["reasons"], decided["decision"], [each for each in results if each.league == league])
+    found = _verdict(decided["reasons"], decided["decision"], [each for each in results if each.league == league])
+    found.candidate = _digest(engine, run_id)
+    return found
+
+
+def _digest(engine: sa.Engine, run_id: str) -> str:
+    """Of the rows of the candidate, without the moments at which they were written."""
+    _, candidate = planning.schemas(run_id)
+    parts = []
+    with engine.connect() as connection:
+        for name in IMPORTED:
+            table = quote(candidate, name)
+            if connection.scalar(sa.text("select to_regclass(:name)"), {"name": table}):
+                row = "to_jsonb(t) - 'created_at' - 'updated_at'"
+                rows = f"select cast({row} as text) as r from {table} as t"
+                sql = f"select md5(coalesce(string_agg(r, '' order by r), '')) from ({rows}) as x"
+                parts.append(connection.scalar(sa.text(sql)))
+    return " ".join(parts)
 
 
 def _verdict(reasons: Iterable[dict], decision: str, results: Iterable[CheckResult]) -> Verdict:
