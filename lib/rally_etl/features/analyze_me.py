@@ -31,8 +31,8 @@ FEATURE = Feature(
     with {PLAYED},
     for_team as (
         select
-            person, team_id, count(*) as lines, count(*) filter (where is_won) as won,
-            min(match_date) as first_day, max(match_date) as last_day
+            person, team_id, sum(lines) as lines, sum(won) as won,
+            min(first_day) as first_day, max(last_day) as last_day
         from played
         group by person, team_id
     ),

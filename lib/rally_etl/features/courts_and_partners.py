@@ -11,7 +11,6 @@ from rally_etl.features.feature import Feature
 from rally_etl.features.lines_of_players import PLAYED
 from rally_etl.features.phrases import numbered
 
-COURT = "'^([^_]|_(?!Line))*_Line[1-5]$'"
 BLANK = 0.2
 """Share of lines that a file may leave without a partner, beside one."""
 
@@ -24,11 +23,7 @@ FEATURE = Feature(
     sql=f"""
     with {PLAYED},
     ids as (
-        select exists (select from line where tenniscores_match_id is not null) as are_given
-    ),
-    court as (
-        select tenniscores_match_id, tenniscores_match_id ~ {COURT} as is_clear
-        from (select distinct tenniscores_match_id from line where tenniscores_match_id is not null) as line_id
+        select coalesce(sum(with_id), 0) > 0 as are_given from played
     ),
     known as (
         select distinct tenniscores_player_id as person from players where league_id = :league_id
@@ -36,13 +31,12 @@ FEATURE = Feature(
     page as (
         select
             l.person,
-            count(*) as lines,
-            count(*) filter (where c.is_clear is not true) as without_court,
-            count(*) filter (where l.partner <> '' and k.person is null) as nameless,
-            count(*) filter (where coalesce(l.partner, '') = '') as blank,
+            sum(l.lines) as lines,
+            sum(l.lines - l.with_court) as without_court,
+            sum(l.lines) filter (where l.partner <> '' and k.person is null) as nameless,
+            sum(l.lines) filter (where coalesce(l.partner, '') = '') as blank,
             count(distinct k.person) as partners
         from played as l
-        left join court as c on c.tenniscores_match_id = l.tenniscores_match_id
         left join known as k on k.person = l.partner
         group by l.person
     ),
