@@ -23,6 +23,10 @@ FEATURE = Feature(
     choices as (
         select poll_id, count(*) as choices from poll_choices group by poll_id
     ),
+    -- what the user who asked has offered: a poll that never had a choice is not broken by a run
+    offered as (
+        select poll_id, count(*) as choices from public.poll_choices group by poll_id
+    ),
     memberships as (
         select distinct tenniscores_player_id as person, team_id from players where league_id = :league_id
     ),
@@ -48,10 +52,11 @@ FEATURE = Feature(
             sum(v.nameless) as nameless,
             sum(v.strangers) as strangers,
             sum(v.lost) as lost,
-            count(*) filter (where c.poll_id is null) as without_choice
+            count(*) filter (where coalesce(c.choices, 0) < o.choices) as without_choice
         from polls as p
         join teams as t on t.id = p.team_id and t.league_id = :league_id
         left join choices as c on c.poll_id = p.id
+        left join offered as o on o.poll_id = p.id
         left join votes as v on v.poll_id = p.id
         group by p.team_id
     ),
@@ -80,7 +85,7 @@ FEATURE = Feature(
             case
                 when t.id is null then 'the team is not there'
                 when u.polls > 0 then u.polls || ' that the user asked for no team'
-                when a.without_choice > 0 then a.without_choice || ' without choices'
+                when a.without_choice > 0 then a.without_choice || ' without the choices that were offered'
                 when a.nameless > 0 then {numbered("a.nameless", "vote")} || ' without a voter'
                 when a.strangers > 0 then {numbered("a.strangers", "vote")} || ' of somebody who never was in the team'
                 when a.lost > 0 then {numbered("a.lost", "vote")} || ' for what the poll does not offer'
