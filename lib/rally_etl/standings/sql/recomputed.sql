@@ -1,19 +1,7 @@
 -- Head of a query, `with` already said: what the lines of a league's season come to, one row per team in `recomputed`.
 -- Binds: :league_id, :as_of, the rule's (`rules.binds`). Reads match_scores and series_stats by bare name.
-of_league as materialized (
-    select
-        match_date,
-        home_team_id,
-        away_team_id,
-        scores,
-        winner,
-        regexp_replace(tenniscores_match_id, '(_Line\d+)+$', '') as meeting
-    from match_scores
-    where league_id = :league_id
-),
-
 -- The season of the newest match. Where the table says nothing yet, a new one has begun: that of today.
-reached as (
+reached as materialized (
     select
         case
             when (
@@ -24,20 +12,20 @@ reached as (
             else coalesce(
                 (
                     select max(match_date)
-                    from of_league
-                    where match_date <= cast(:as_of as date) + 30
+                    from match_scores
+                    where league_id = :league_id and match_date <= cast(:as_of as date) + 30
                 ), cast(:as_of as date)
             )
         end as today
 ),
 
-begun as (
+begun as materialized (
     select cast(case when d.begins <= r.today then d.begins else d.begins - interval '1 year' end as date) as begins
     from reached as r
     cross join lateral (select to_date(extract(year from r.today) || '-' || :begins, 'YYYY-MM-DD') as begins) as d
 ),
 
-season as (
+season as materialized (
     select
         b.begins,
         cast(case when d.ends >= b.begins then d.ends else d.ends + interval '1 year' end as date) as ends
@@ -47,18 +35,30 @@ season as (
 
 of_season as materialized (
     select
-        o.home_team_id,
-        o.away_team_id,
-        o.scores,
-        o.winner,
-        coalesce(
-            o.meeting,
-            max(o.meeting) over (partition by o.home_team_id, o.away_team_id, o.match_date),
-            cast(o.match_date as text)
-        ) as meeting
-    from of_league as o
-    inner join season as s on o.match_date between s.begins and s.ends
-    where o.home_team_id is not null and o.away_team_id is not null
+        home_team_id,
+        away_team_id,
+        match_date,
+        scores,
+        winner,
+        split_part(tenniscores_match_id, '_Line', 1) as meeting
+    from match_scores
+    where
+        league_id = :league_id
+        and match_date between (select begins from season) and (select ends from season)
+        and home_team_id is not null
+        and away_team_id is not null
+),
+
+-- Older files have no numbers: their lines join those of a newer file that has numbered the same team match.
+numbered as (
+    select
+        home_team_id,
+        away_team_id,
+        match_date,
+        max(meeting) as meeting
+    from of_season
+    where meeting is not null and exists (select from of_season where meeting is null)
+    group by home_team_id, away_team_id, match_date
 ),
 
 sets as (
@@ -77,22 +77,22 @@ sets as (
 ),
 
 -- One row per score: what it counts for, and whether it may be counted in another way.
-scored as materialized (
+read_scores as (
     select
         scores,
         winner,
-        count(*) as set_count,
-        count(*) filter (where home > away) as home_sets,
-        count(*) filter (where away > home) as away_sets,
-        sum(home) as home_games,
-        sum(away) as away_games,
+        cast(count(*) as integer) as set_count,
+        cast(count(*) filter (where home > away) as integer) as home_sets,
+        cast(count(*) filter (where away > home) as integer) as away_sets,
+        cast(sum(home) as integer) as home_games,
+        cast(sum(away) as integer) as away_games,
         count(*) filter (where most = 7 and fewest = 6 and home > away) as home_tie_breaks,
         count(*) filter (where most = 7 and fewest = 6 and away > home) as away_tie_breaks,
         -- a line that was given up is its winner's, whatever stood then
         case
             when winner is not null and (sum(sign(home - away)) = 0 or not bool_and(most >= 6 and most > fewest))
                 then case winner when 'home' then 1 else -1 end
-            else sign(sum(sign(home - away)))
+            else cast(sign(sum(sign(home - away))) as integer)
         end as lead,
         count(*) not in (2, 3)
         or not bool_and((most = 6 and fewest <= 4) or (most = 7 and fewest >= 5 and fewest < most))
@@ -100,6 +100,21 @@ scored as materialized (
         or (count(*) = 3 and abs(sum(sign(home - away)) filter (where place <= 2)) = 2) as is_odd
     from sets
     group by scores, winner
+),
+
+scored as materialized (
+    select
+        r.*,
+        cast(case when lead > 0 then :line_won else of_loser.home end as double precision) as home_points,
+        cast(case when lead < 0 then :line_won else of_loser.away end as double precision) as away_points
+    from read_scores as r
+    cross join lateral (
+        select
+            :three_sets * cast(set_count = 3 as integer) + :set_won * home_sets
+            + :tie_break_lost * away_tie_breaks as home,
+            :three_sets * cast(set_count = 3 as integer) + :set_won * away_sets
+            + :tie_break_lost * home_tie_breaks as away
+    ) as of_loser
 ),
 
 -- One row per team match: the site's own number of it where the lines have one, else day and teams.
@@ -115,25 +130,17 @@ meetings as (
         coalesce(sum(s.away_games), 0) as away_games,
         count(*) filter (where s.lead > 0) as home_lines,
         count(*) filter (where s.lead < 0) as away_lines,
-        coalesce(sum(
-            case
-                when s.lead > 0 then :line_won
-                else
-                    :three_sets * cast(s.set_count = 3 as integer) + :set_won * s.home_sets
-                    + :tie_break_lost * s.away_tie_breaks
-            end
-        ), 0) as home_points,
-        coalesce(sum(
-            case
-                when s.lead < 0 then :line_won
-                else
-                    :three_sets * cast(s.set_count = 3 as integer) + :set_won * s.away_sets
-                    + :tie_break_lost * s.home_tie_breaks
-            end
-        ), 0) as away_points
+        coalesce(sum(s.home_points), 0) as home_points,
+        coalesce(sum(s.away_points), 0) as away_points
     from of_season as o
     left join scored as s on s.scores = o.scores and s.winner is not distinct from o.winner
-    group by o.home_team_id, o.away_team_id, o.meeting
+    left join numbered as n
+        on
+            o.meeting is null
+            and n.home_team_id = o.home_team_id
+            and n.away_team_id = o.away_team_id
+            and n.match_date = o.match_date
+    group by o.home_team_id, o.away_team_id, coalesce(o.meeting, n.meeting, cast(o.match_date as text))
 ),
 
 decided as (
