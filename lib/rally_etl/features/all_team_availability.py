@@ -2,7 +2,8 @@
 
 The page takes the roster of a team and looks each player's answer up by the ids of the row: player and series. Where
 those were given anew, everybody is "not set". An answer of somebody who has left the team is shown to nobody, and
-rightly; the series matters for days to come only.
+rightly; the series matters for days to come only. Where the table has no column for the user, as production once had
+none, there is nobody to ask.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ FEATURE = Feature(
     sql=f"""
     with answered as (
         select
-            v.user_id,
+            u.id as user_id,
             v.match_date >= cast(:as_of as date) as is_to_come,
             case
                 when p.id is null then 'for a player who is not there'
@@ -30,12 +31,12 @@ FEATURE = Feature(
                     then 'under another series'
             end as wrong
         from player_availability as v
-        join users as u on u.id = v.user_id
+        join users as u on u.id = cast(to_jsonb(v) ->> 'user_id' as integer)
         left join players as p on p.id = v.player_id
         left join series as s on s.id = v.series_id
         left join user_player_associations as a
-            on a.user_id = v.user_id and a.tenniscores_player_id = p.tenniscores_player_id
-        where coalesce(s.league_id, p.league_id, u.league_context) = :league_id
+            on a.user_id = u.id and a.tenniscores_player_id = p.tenniscores_player_id
+        where coalesce(cast(to_jsonb(s) ->> 'league_id' as integer), p.league_id, u.league_context) = :league_id
     )
     select
         user_id as subject_id,

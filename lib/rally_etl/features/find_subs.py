@@ -20,8 +20,8 @@ FEATURE = Feature(
     subject="player",
     right="compares the player's series with those of the other players of the club",
     sql=f"""
-    with league_series as (
-        select id, name, name ~ '{NUMBER}' as is_read from series where league_id = :league_id
+    with known_series as (
+        select id, name, name ~ '{NUMBER}' as is_read from series
     ),
     at_club as (
         select
@@ -29,7 +29,7 @@ FEATURE = Feature(
             sum(count(*)) over (partition by p.club_id) as of_club,
             count(*) over (partition by p.club_id) as series
         from players as p
-        left join league_series as s on s.id = p.series_id
+        left join known_series as s on s.id = p.series_id
         where p.league_id = :league_id and p.is_active is not false
         group by p.club_id, p.series_id, s.name, s.is_read
     ),

@@ -7,6 +7,9 @@ with the highest id; the league is that of the user's context.
 
 from __future__ import annotations
 
+LEAGUE_OF_SERIES = "coalesce(cast(to_jsonb(s) ->> 'league_id' as integer), :league_id)"
+"""The league of the series `s`; of one that several leagues share, where the table has no such column, this one."""
+
 NEEDS = ("users", "user_contexts", "user_player_associations")
 
 MEMBERS = """

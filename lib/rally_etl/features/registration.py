@@ -7,6 +7,7 @@ one series of a club cannot be told apart; a name with blanks too many or with a
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.landing import LEAGUE_OF_SERIES
 
 FEATURE = Feature(
     name="registration",
@@ -14,7 +15,7 @@ FEATURE = Feature(
     route="/register",
     subject="player",
     right="finds the player, and nobody else, by first and last name, club and series",
-    sql="""
+    sql=f"""
     with listed as (
         select
             p.id,
@@ -26,7 +27,7 @@ FEATURE = Feature(
             min(p.tenniscores_player_id) over same <> max(p.tenniscores_player_id) over same as are_several
         from players as p
         left join clubs as c on c.id = p.club_id
-        left join series as s on s.id = p.series_id and s.league_id = :league_id
+        left join series as s on s.id = p.series_id and {LEAGUE_OF_SERIES} = :league_id
         where p.league_id = :league_id and p.is_active is not false
         window same as (partition by lower(p.last_name), lower(p.first_name), c.name, s.name)
     ),

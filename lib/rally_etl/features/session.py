@@ -8,7 +8,7 @@ league has no page.
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
-from rally_etl.features.landing import LANDED, NEEDS
+from rally_etl.features.landing import LANDED, LEAGUE_OF_SERIES, NEEDS
 
 FEATURE = Feature(
     name="session",
@@ -37,7 +37,7 @@ FEATURE = Feature(
                 when t.id is null then 'no team'
                 when t.is_active is false then t.team_name || ', which plays no more'
                 when t.league_id <> :league_id then t.team_name || ', which is of another league'
-                when c.id is null or s.id is null or s.league_id <> :league_id
+                when c.id is null or s.id is null or {LEAGUE_OF_SERIES} <> :league_id
                     then t.team_name || ' without its club or series'
                 when u.context_team_id is not null and x.id is null
                     then t.team_name || ', but the team chosen before is not there'

@@ -19,7 +19,7 @@ FEATURE = Feature(
     with first_of_name as (
         select distinct on (s.name) s.name, s.id, l.league_id as league
         from series as s
-        left join leagues as l on l.id = s.league_id
+        left join leagues as l on l.id = cast(to_jsonb(s) ->> 'league_id' as integer)
         order by s.name, s.id
     )
     select
@@ -29,7 +29,6 @@ FEATURE = Feature(
             else concat('saved in ', s.name, ' of ', coalesce(f.league, 'no league')) end as shown
     from series as s
     join first_of_name as f on f.name = s.name
-    where s.league_id = :league_id
-        and s.id in (select series_id from players where league_id = :league_id and is_active is not false)
+    where s.id in (select series_id from players where league_id = :league_id and is_active is not false)
     """,
 )
