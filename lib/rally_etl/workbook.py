@@ -219,16 +219,14 @@ class Book:
             from rally_etl.checks import run_checks
 
             run_checks(self.engine, self.settings, self.run_id)
-        columns = ("outcome", "check_name", "league", "failing_rows", "threshold", "severity", "seconds", "error")
-        rows = [{name: row[name] for name in columns} for row in self.of_run(recorded.check_results)]
-        return Table(rows, title="Checks", empty="No check was run.")
+        return checked.checks_table(self)
 
     def checks_chart(self) -> Any:
         """Outcomes of the checks per league."""
         return checked.checks_chart(self)
 
     def failing_rows(self, check: str = "", limit: int = 50) -> Table | Note:
-        """Rows that failed checks, as the checks returned them."""
+        """Rows that failed checks, as the checks returned them; of one check up to *limit*, then by their keys."""
         return checked.failing_rows(self, check, limit)
 
     def standings(self) -> Table | Note:

@@ -180,7 +180,7 @@ def counted(check: Check, *, keep_keys: bool = True) -> str:
         )
         select
             (select count(*) from failing) as failing_rows,
-            (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from (select * from failing limit {SAMPLE_ROWS}) as s)
+            (select coalesce(json_agg(to_json(s)), '[]') from (select * from failing limit {SAMPLE_ROWS}) as s)
             as sample,
             {keys} as keys
         """

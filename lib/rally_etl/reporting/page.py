@@ -285,7 +285,7 @@ def _all_passed(checks: list[dict]) -> dict:
     names = {row["check_name"] for row in checks}
     leagues = ", ".join(sorted({row["league"] for row in checks}))
     every = {"outcome": "passed", "check_name": f"all {len(names)} checks", "league": leagues, "failing_rows": 0}
-    return every | {"severity": "", "error": None, "sample": []}
+    return every | {"severity": "", "error": None, "sample": [], "threshold": 0, "title": "", "mend": ""}
 
 
 def _plan_table(plan: list[dict]) -> list[dict]:

@@ -172,15 +172,15 @@ def check_results(connection: sa.Connection, run_id: str) -> Rows:
     """Checks of the run, failures first; of the keys of failing rows only the number, see `failing_keys`."""
     return fetch(
         connection,
-        "select check_name, league, severity, outcome, failing_rows, threshold, seconds, error, sample, dimension, title,"
-        " owner, why, mend, cardinality(keys) as keys from etl.check_results where run_id = :run_id order by"
+        "select check_name, league, severity, outcome, failing_rows, threshold, seconds, error, sample, dimension,"
+        " title, owner, why, mend, cardinality(keys) as keys from etl.check_results where run_id = :run_id order by"
         " array_position(array['errored', 'failed', 'warned', 'skipped', 'passed'], outcome), check_name, league",
         run_id=run_id,
     )
 
 
 def failing_keys(
-    connection: sa.Connection, run_id: str, check: str, league: str, *, first: int = 1, limit: int = 1000
+    connection: sa.Connection, run_id: str, check: str, league: str, first: int = 1, limit: int = 1000
 ) -> list[str]:
     """Keys of the failing rows of a check from the one of number *first* on, in the order found."""
     values = {"run_id": run_id, "check": check, "league": league, "first": first, "last": first + limit - 1}
@@ -214,7 +214,7 @@ def agreements(connection: sa.Connection, run_id: str) -> Rows:
 
 
 def standings(connection: sa.Connection, run_id: str) -> Rows:
-    """Standings beside their lines: per league the teams of each class, those that differ, and how many are computed."""
+    """Standings beside their lines: per league the teams of each class, those that differ, how many are computed."""
     return fetch(connection, "select * from etl.standings where run_id = :run_id order by league", run_id=run_id)
 
 
