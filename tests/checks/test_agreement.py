@@ -13,18 +13,21 @@ import sqlalchemy as sa
 
 from conftest import REPOSITORY, first
 from rally_etl.checks import agreement
-from rally_etl.checks.agreement import Compared, comparing
+from rally_etl.checks.agreement import Compared, cards, comparing
 from rally_etl.errors import UsageError
 from rally_etl.settings import Settings
 from scrapes import APTA, TEAMS, Import, Kinds, small
 
 DATA = REPOSITORY.parent / "shared" / "data"
 FIRST, SECOND, THIRD, FOURTH = TEAMS
+SEATS = ("Home Player 1", "Home Player 2", "Away Player 1", "Away Player 2")
 
 
 def agreeing() -> Kinds:
-    """The small scrape with the records on its rosters that its lines say: hosts have won, guests have lost."""
+    """The small scrape with what its files tell twice: hosts have won and guests have lost, ids have their names."""
     scrape = small()
+    for line in scrape["match_scores"]:
+        line |= {seat: f"{line[f'{seat} ID'].removeprefix('nndz-')} Example" for seat in SEATS}
     for record in scrape["players"]:
         if record["Team"] in (SECOND, FOURTH):
             record |= {"Wins": "0", "Losses": "1", "Win %": "0.0%"}
@@ -85,6 +88,11 @@ def play_strangers(scrape: Kinds) -> None:
     scrape["match_scores"][0]["Home Player 1 ID"] = "nndz-stranger"
 
 
+def exchange_names(scrape: Kinds) -> None:
+    line = scrape["match_scores"][0]
+    line["Home Player 1"], line["Away Player 1"] = line["Away Player 1"], line["Home Player 1"]
+
+
 def lose_a_line(scrape: Kinds) -> None:
     scrape["match_scores"].pop()
 
@@ -118,6 +126,7 @@ DAMAGES = {
     "teams_that_play_have_rosters": (lose_most_rosters, "held", 2, 4),
     "teams_that_play_have_standings": (lose_standings, "held", 2, 4),
     "people_who_play_are_listed": (play_strangers, "warned", 15, 16),
+    "names_on_cards": (exchange_names, "held", 14, 16),
     "players_on_their_side": (exchange_sides, "held", 8, 16),
     "player_records": (lose_a_line, "warned", 12, 16),
     "player_wins": (turn_results, "failed", 0, 16),
@@ -279,14 +288,47 @@ def test_comparing_writes_nothing_but_results(importing):
     assert before == importing.column("select count(*) from teams")
 
 
+def test_marks_and_blanks_make_no_other_name(compare):
+    """A substitute's mark, another case and a hyphen are no other person."""
+    scrape = agreeing()
+    scrape["match_scores"][0]["Home Player 1"] = "TENNAQUA121  Exam-ple (S)"
+
+    assert (16, 16) == (compare(scrape)["names_on_cards"].agreeing, compare(scrape)["names_on_cards"].compared)
+
+
+def test_large_file_is_not_read_again_for_its_names(importing, monkeypatch):
+    """That would cost more than it tells; it is said, and the other agreements do without."""
+    monkeypatch.setattr(cards, "LARGEST_BYTES", 10)
+    run_id = importing.plan(agreeing())
+
+    found = {each.name: each for each in agreement.compare_sources(importing.engine, importing.settings, run_id)}
+
+    assert "skipped" == found["names_on_cards"].outcome
+    assert "is not read a second time for its names" in found["names_on_cards"].note
+    assert ["names_on_cards"] == [name for name, each in found.items() if each.outcome == "skipped"]
+
+
+def test_file_that_the_archive_has_lost_is_an_error(importing, tmp_path):
+    """What cannot be read again has not agreed."""
+    run_id = importing.plan(agreeing())
+    lost = Settings(root=tmp_path, database_url=importing.settings.database_url)
+    shutil.copytree(REPOSITORY / "params", tmp_path / "params")
+
+    found = {each.name: each for each in agreement.compare_sources(importing.engine, lost, run_id)}
+
+    assert "errored" == found["names_on_cards"].outcome
+    assert "cannot be read from the archive" in found["names_on_cards"].note
+
+
 def binds_of(run_id: str) -> dict[str, object]:
     """Binds of every query, for the league of the small scrape."""
     return {"league": APTA, "league_id": 1, "run_id": run_id, "id_prefix": "^nndz-"}
 
 
 def own_params(settings: Settings, folder: Path) -> Settings:
-    """The settings with params of their own to write into."""
+    """The settings with params of their own to write into, and the same archive."""
     shutil.copytree(REPOSITORY / "params", folder / "params")
+    (folder / ".rally").symlink_to(settings.root / ".rally", target_is_directory=True)
     return Settings(root=folder, database_url=settings.database_url)
 
 
@@ -340,6 +382,7 @@ REAL = {
     "teams_of_rosters_and_schedule": ("passed", 524, 525),
     "teams_that_play_have_standings": ("passed", 508, 508),
     "people_who_play_are_listed": ("passed", 3854, 3856),
+    "names_on_cards": ("passed", 3858, 3862),
     "players_on_their_side": ("passed", 4572, 4572),
     "player_records": ("passed", 3848, 4081),
     "player_wins": ("passed", 3848, 3848),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from rally_etl import naming
+from rally_etl.checks.agreement.cards import TooLarge, read_cards
 from rally_etl.checks.agreement.declared import SEVERITIES, Agreement, read_agreements
 from rally_etl.database.engine import clean_message, read_only
+from rally_etl.errors import RallyEtlError
 from rally_etl.measures import counted
 from rally_etl.planning.measures import league_ids
 from rally_etl.planning.scene import id_prefix
@@ -49,7 +52,7 @@ from compared
 """
 _FILES = sa.text(
     """
-    select f.league, f.kind, s.sha256 is not null as is_staged
+    select f.league, f.kind, f.sha256, f.size_bytes, s.sha256 is not null as is_staged
     from etl.source_files as f
     left join etl.staged_files as s
         on s.league = f.league and s.kind = f.kind and s.sha256 = f.sha256 and s.ruleset = f.ruleset
@@ -109,9 +112,9 @@ def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[
     with opened(engine, run_id) as connection:
         leagues = connection.scalars(_LEAGUES, {"run_id": run_id}).all()
         live = league_ids(connection, settings)
-        scraped: dict[str, dict[str, bool]] = {league: {} for league in leagues}
+        scraped: dict[str, dict[str, sa.Row]] = {league: {} for league in leagues}
         for row in connection.execute(_FILES, {"run_id": run_id}):
-            scraped.setdefault(row.league, {})[row.kind] = row.is_staged
+            scraped.setdefault(row.league, {})[row.kind] = row
         results = []
         for league in leagues:
             binds = {
@@ -120,7 +123,9 @@ def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[
                 "run_id": run_id,
                 "id_prefix": id_prefix(known.get(league)),
             }
-            results += [compare(connection, agreement, binds, scraped[league]) for agreement in agreements]
+            is_staged = {kind: file.is_staged for kind, file in scraped[league].items()}
+            cards = partial(_cards, settings, scraped[league].get("match_scores"))
+            results += [compare(connection, agreement, binds, is_staged, cards) for agreement in agreements]
     _store(engine, run_id, results)
     return results
 
@@ -135,13 +140,18 @@ def opened(engine: sa.Engine, run_id: str) -> Iterator[sa.Connection]:
 
 
 def compare(
-    connection: sa.Connection, agreement: Agreement, binds: dict[str, object], scraped: dict[str, bool]
+    connection: sa.Connection,
+    agreement: Agreement,
+    binds: dict[str, object],
+    scraped: dict[str, bool],
+    cards: Callable[[], str] = lambda: "[]",
 ) -> Compared:
     """Ask one agreement about one league; a query that cannot run is `errored`, never passed.
 
     Args:
         binds: what every query may use: ``league``, ``league_id``, ``run_id``, ``id_prefix``.
         scraped: kind of file of the scrape -> whether the staged rows are those of that file.
+        cards: reads the names beside the ids of the match file (`cards.read_cards`), for a query that asks for them.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the connection was lost; that is no answer of an agreement.
@@ -155,9 +165,13 @@ def compare(
     started = time.perf_counter()
     query = _ASKED.format(facts=_FACTS, query=agreement.sql, worst=WORST)
     try:
+        if "cards" in agreement.binds:
+            binds = binds | {"cards": cards()}
         with connection.begin_nested():
             row = connection.execute(sa.text(query), binds | agreement.values).one()
-    except sa.exc.SQLAlchemyError as error:
+    except TooLarge as error:
+        return Compared(**said, outcome="skipped", note=str(error))
+    except (sa.exc.SQLAlchemyError, RallyEtlError) as error:
         if getattr(error, "connection_invalidated", False):
             raise
         return Compared(**said, outcome="errored", note=clean_message(error), seconds=time.perf_counter() - started)
@@ -165,6 +179,10 @@ def compare(
         **said, outcome="passed", compared=row.compared, agreeing=row.agreeing, told=tuple(row.told),
         seconds=time.perf_counter() - started,
     ))  # fmt: skip
+
+
+def _cards(settings: Settings, file: sa.Row | None) -> str:
+    return read_cards(settings.archive_dir, file.sha256, file.size_bytes) if file else "[]"
 
 
 def _judged(agreement: Agreement, found: Compared) -> Compared:

@@ -20,8 +20,8 @@ Kind = Literal["players", "match_scores", "series_stats", "schedules", "player_h
 SEVERITIES = {"error": "failed", "hold": "held", "warn": "warned"}
 """Severity -> outcome of an agreement whose sources differ by more than its bound; the worst comes first."""
 
-BINDS = frozenset({"league", "league_id", "run_id", "id_prefix"})
-"""Binds that every query may use, beside the `values` of its agreement."""
+BINDS = frozenset({"league", "league_id", "run_id", "id_prefix", "cards"})
+"""Binds that every query may use, beside the `values` of its agreement; `cards.read_cards` says what ``cards`` is."""
 
 _BIND = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _COMMENT = re.compile(r"--[^\n]*")
@@ -58,6 +58,11 @@ class Agreement(BaseModel):
     def sql(self) -> str:
         """The query: one row per fact with ``fact``, ``agrees`` and ``told``, the furthest apart first."""
         return (self.folder / f"{self.query or self.name}.sql").read_text(encoding="utf-8")
+
+    @cached_property
+    def binds(self) -> frozenset[str]:
+        """Names of the binds that the query uses."""
+        return frozenset(_BIND.findall(_COMMENT.sub("", self.sql)))
 
     def bounds_of(self, league: str) -> dict[str, float]:
         """Severity -> tolerated share in this league, the worst first."""
@@ -103,5 +108,5 @@ def _fault_of_query(agreement: Agreement, folder: Path) -> str:
     name = folder / f"{agreement.query or agreement.name}.sql"
     if not sql.strip() or ";" in sql:
         return f"{name} holds no query, or more than one: `;` ends nothing there"
-    unknown = sorted(set(_BIND.findall(sql)) - BINDS - set(agreement.values))
+    unknown = sorted(agreement.binds - BINDS - set(agreement.values))
     return f"{name}: `:{unknown[0]}` is no bind of agreement `{agreement.name}`" if unknown else ""
