@@ -30,8 +30,11 @@ FEATURE = Feature(
                 when v.match_date >= cast(:as_of as date) and p.is_active is not false and v.series_id <> p.series_id
                     then 'under another series'
             end as wrong
-        from player_availability as v
-        join users as u on u.id = cast(to_jsonb(v) ->> 'user_id' as integer)
+        from (select cast(null as integer) as user_id) as where_there_is_no_such_column
+        cross join lateral (
+            select player_id, player_name, match_date, series_id, user_id from player_availability
+        ) as v
+        join users as u on u.id = v.user_id
         left join players as p on p.id = v.player_id
         left join series as s on s.id = v.series_id
         left join user_player_associations as a
