@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.checks.running import CONNECTIONS, SHARED_PARAMETERS
+from rally_etl.checks.running import CONNECTIONS, SHARED_PARAMETERS, set_local
 from rally_etl.checks.suite import find_league_ids, run_facts
 from rally_etl.database.catalog import quote
 from rally_etl.database.engine import clean_message, read_only
@@ -106,25 +104,30 @@ def ask(engine: sa.Engine, settings: Settings, run_id: str, features: Sequence[F
         for feature in features
         if (lacks := [name for name in feature.needs if name in missing])
     ]
-    questions: SimpleQueue[_Question] = SimpleQueue()
     # those that read lines of matches first: a dear query that starts last is waited for alone
-    for feature in sorted(features, key=lambda each: "match_scores" not in each.sql):
-        if missing.isdisjoint(feature.needs):
-            for league in facts.leagues:
-                questions.put(_Question(feature, league, league_ids[league]))
-    lock = threading.Lock()
+    ordered = sorted(features, key=lambda each: "match_scores" not in each.sql)
+    questions = iter(
+        [
+            _Question(feature, league, league_ids[league])
+            for feature in ordered
+            if missing.isdisjoint(feature.needs)
+            for league in facts.leagues
+        ]
+    )
 
-    def work(snapshot: str) -> None:
-        with _session(engine, snapshot, settings.statement_timeout_s) as connection:
-            users = _Users(connection, sides)
-            for question in _taken(questions):
-                answer = _answer(connection, sides, question, users, facts.as_of)
-                with lock:
-                    answers.append(answer)
+    def work(connection: sa.Connection) -> list[Answer]:
+        users = _Users(connection, sides)
+        found = [_answer(connection, sides, question, users, facts.as_of) for question in questions]
+        connection.rollback()  # who has nothing left to do does not sit in a transaction
+        return found
 
-    with one_moment(engine) as snapshot, ThreadPoolExecutor(CONNECTIONS) as pool:
-        for future in [pool.submit(work, snapshot) for _ in range(CONNECTIONS)]:
-            future.result()
+    with ExitStack() as stack:
+        with one_moment(engine) as snapshot:
+            limit_s = settings.statement_timeout_s
+            sessions = [stack.enter_context(_session(engine, snapshot, limit_s)) for _ in range(CONNECTIONS)]
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            for future in [pool.submit(work, session) for session in sessions]:
+                answers += future.result()
     places = {feature.name: place for place, feature in enumerate(features)}
     return sorted(answers, key=lambda each: (each.league, places[each.feature]))
 
@@ -148,8 +151,7 @@ def _session(engine: sa.Engine, snapshot: str, timeout_s: float) -> Iterator[sa.
         connection.commit()
         try:
             join_moment(connection, snapshot, timeout_s)
-            for name, value in PARAMETERS.items():
-                connection.execute(_SET_LOCAL, {"name": name, "value": value})
+            set_local(connection, PARAMETERS)
             yield connection
         finally:
             if not connection.invalidated:
@@ -160,7 +162,6 @@ def _session(engine: sa.Engine, snapshot: str, timeout_s: float) -> Iterator[sa.
                 connection.commit()
 
 
-_SET_LOCAL = sa.text("select set_config(:name, :value, true)")
 _CREATE_TEMPORARY = (
     "create temporary table asked_before (subject_id bigint, works boolean, shown text)",
     "create temporary table asked_users (subject text, subject_id bigint, user_id bigint)",
@@ -257,7 +258,7 @@ def _execute(connection: sa.Connection, sql: str, binds: dict[str, Any]) -> sa.C
 
 
 def _see(connection: sa.Connection, names: Iterable[str]) -> None:
-    connection.execute(_SET_LOCAL, {"name": "search_path", "value": ", ".join(quote(name) for name in names)})
+    set_local(connection, {"search_path": ", ".join(quote(name) for name in names)})
 
 
 def _compared(feature: Feature) -> str:
@@ -330,11 +331,3 @@ def _compared(feature: Feature) -> str:
             + (select count(*) - count(distinct subject_id) from asked_after) as twice
         from paired
         """
-
-
-def _taken(questions: SimpleQueue[_Question]) -> Iterator[_Question]:
-    while True:
-        try:
-            yield questions.get_nowait()
-        except Empty:
-            return
