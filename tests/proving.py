@@ -29,7 +29,7 @@ _KNOWN_BY_ID = ("clubs", "series")  # they are found by their id alone, which no
 _STEP = 10_000_000
 _HIGHEST_ID = 100_000
 _SEATS = [f"{side}_player_{seat}_id" for side in ("home", "away") for seat in (1, 2)]
-_NAMES = {"name", "team_name", "team", "series", "home_team", "away_team", "tenniscores_player_id", *_SEATS}
+_NAMES = {"name", "team_name", "team", "series", "home_team", "away_team", "location", "tenniscores_player_id", *_SEATS}
 _LETTERS = str.maketrans(string.ascii_letters, string.ascii_lowercase[::-1] + string.ascii_uppercase[::-1])
 _BIND = re.compile(r"(?<![:\w]):(league_id|run_id|as_of)\b")
 _COUNTING = """
@@ -129,7 +129,8 @@ def _merged(*parts: Rows) -> Rows:
 
 
 def _changed(tables: Rows, change: Any) -> Rows:
-    return {table: [change(row) for row in rows] for table, rows in tables.items()}
+    """The rows of all tables, changed; those of `leagues` stay, since other rows say their ids as `league_id`."""
+    return {table: rows if table == "leagues" else [change(row) for row in rows] for table, rows in tables.items()}
 
 
 def _moved(tables: Rows, league: int) -> Rows:
