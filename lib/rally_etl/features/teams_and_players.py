@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
+from rally_etl.features.landing import LEAGUE_OF_SERIES
 from rally_etl.features.words import PLAYING
 
 FEATURE = Feature(
@@ -30,7 +31,7 @@ FEATURE = Feature(
     from playing as p
     join listed as l on l.team_name = p.team_name
     left join roster as r on r.team_id = p.id
-    left join series as s on s.id = p.series_id and s.league_id = :league_id
+    left join series as s on s.id = p.series_id and {LEAGUE_OF_SERIES} = :league_id
     left join clubs as c on c.id = p.club_id
     """,
 )
