@@ -89,6 +89,7 @@ def test_a_refused_league_is_an_error_without_names(ended, ledger):
     assert ["sent"] == messages(ledger, "state")
     assert messages(ledger)[0].startswith("ERROR NSTF: ")
     assert "nothing of it was published" in dump
+    assert "`rally-etl show r1` has the reasons" in dump
     assert "Ann" not in dump
     assert "Tennaqua" not in dump
 
@@ -196,8 +197,8 @@ def test_owners_and_dimensions_are_those_of_the_checks_that_failed(ended, ledger
 
 
 def test_what_goes_wrong_here_is_a_line_and_no_more(ended, ledger, module_settings, tmp_path, monkeypatch):
-    """A file of routes that nobody can read, a ledger that refuses: the run goes on."""
-    run = {"NSTF": ("GO", "verified", [])}
+    """Files that nobody can read, an error of this part: the run goes on, and what it found is noted if it can be."""
+    run = {"NSTF": ("NO-GO", "refused", [reason("rules_are_readable", stage="gate", observed=None)])}
     monkeypatch.setattr(alerts.ofruns, "read_alerting", lambda settings: 1 / 0)
     (told,) = ended("r1", run)
     assert "not everybody was told (ZeroDivisionError: division by zero); `rally-etl alerts send` goes on" == told
@@ -208,6 +209,8 @@ def test_what_goes_wrong_here_is_a_line_and_no_more(ended, ledger, module_settin
     lines: list[str] = []
     alerts.after_run(ledger, broken, "r1", tell=lines.append)
     assert [True] == [line.startswith("nobody was told: ") and "alerts.yaml" in line for line in lines]
+    what = "params/gate.yaml cannot be read: nothing can be decided"
+    assert [("import/rules_are_readable", "open", "error", what)] == rows(ledger, STANDING)
 
 
 def begun(engine: sa.Engine) -> str:

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from rally_etl import gate
 from rally_etl.alerts.findings import Finding, note
-from rally_etl.alerts.routes import read_alerting
+from rally_etl.alerts.routes import Alerting, read_alerting
 from rally_etl.alerts.spool import drain
 from rally_etl.alerts.telling import enqueue_due
 from rally_etl.database.engine import clean_message
-from rally_etl.errors import RallyEtlError
+from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.incidents import Severity
 from rally_etl.settings import Settings
 
@@ -54,7 +54,7 @@ def after_run(
         send: False only queues; the next command sends.
     """
     try:
-        alerting = read_alerting(settings)
+        alerting, fault = _read(settings)
         with engine.begin() as connection:
             run = _read_run(connection, run_id)
             if run.dry_run:
@@ -62,6 +62,8 @@ def after_run(
             found = list(_findings(connection, settings, run))
             interval = timedelta(minutes=alerting.minimum_interval_minutes)
             note(connection, found, _mended(run, found), run_id=run_id, reopen_within=interval)
+        if fault:
+            raise fault
         enqueue_due(engine, settings, alerting)
         if send:
             drain(engine, settings, alerting, alerting.sending.budget_s, tell)
@@ -71,6 +73,14 @@ def after_run(
         tell(
             f"not everybody was told ({type(error).__name__}: {clean_message(error)}); `rally-etl alerts send` goes on"
         )
+
+
+def _read(settings: Settings) -> tuple[Alerting, UsageError | None]:
+    """The file of routes; where it has a fault, none and the fault: what a run found is noted all the same."""
+    try:
+        return read_alerting(settings), None
+    except UsageError as fault:
+        return Alerting(), fault
 
 
 def _read_run(connection: sa.Connection, run_id: str) -> Any:
@@ -85,7 +95,10 @@ def _read_run(connection: sa.Connection, run_id: str) -> Any:
 
 
 def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterator[Finding]:
-    rules = {rule.name: rule for rule in gate.read_rules(settings.params_dir / "gate.yaml")}
+    try:
+        rules = {rule.name: rule for rule in gate.read_rules(settings.params_dir / "gate.yaml")}
+    except UsageError:  # the run says so in its reasons
+        rules = {}
     source = "repair" if run.is_repair else "import"
     for row in run.leagues:
         league, is_live = row["league"], row["state"] in _LIVE

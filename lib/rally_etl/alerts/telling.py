@@ -27,6 +27,7 @@ class Standing:
     Attributes:
         severities: league -> severity; empty when it is resolved.
         whats: league -> what is wrong there.
+        last_run: the run that has found it last; None where no run has.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Standing:
     owners: tuple[str, ...]
     opened_at: datetime
     escalated_at: datetime | None
+    last_run: str | None
     severities: Mapping[str, str]
     whats: Mapping[str, str]
 
@@ -172,6 +174,7 @@ _STANDING = sa.text(
     """
     select
         i.number, i.state, i.rule, i.what, i.whom, i.todo, i.stage, i.dimensions, i.owners, i.opened_at, i.escalated_at,
+        i.last_run,
         case
             when i.state = 'resolved' then '{}' when i.cause is null then jsonb_build_object(i.league, i.severity)
             else coalesce(l.severities, '{}') end as severities,
@@ -179,7 +182,7 @@ _STANDING = sa.text(
     from (
         select
             number, state, rule, severity, league, cause, stage, dimensions, owners, opened_at, escalated_at,
-            resolved_at,
+            resolved_at, coalesce(last_run, run_id) as last_run,
             case when cause is null then :run_what || ' (' || replace(rule, '_', ' ') || ')' else what end as what,
             case when cause is null then :run_whom else whom end as whom,
             case when cause is null then :run_todo else todo end as todo

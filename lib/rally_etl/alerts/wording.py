@@ -47,7 +47,8 @@ def _paragraph(news: News) -> str:
         return f"RESOLVED  {_what(news)} ({_leagues(news.leagues)}; incident {incident.number})"
     lines = [
         f"{LABELS[news.severity]}  {_what(news)} (incident {incident.number}, {news.event})",
-        f"since     {incident.opened_at:%Y-%m-%d %H:%M} UTC",
+        f"since     {incident.opened_at:%Y-%m-%d %H:%M} UTC"
+        + (f"; `rally-etl show {incident.last_run}` has the reasons" if incident.last_run else ""),
         f"touches   {_leagues(news.leagues)}: {incident.whom}",
         f"to do     {incident.todo}; `rally-etl alerts ack {incident.number} --by WHO` says that you look",
     ]
