@@ -1,4 +1,4 @@
--- title: At least 98 % of the match lines of this season name four players
+-- title: At least 99 % of the match lines of this season name four players
 -- severity: warn
 -- dimension: completeness
 -- owner: league-data
@@ -40,4 +40,4 @@ select
     scores,
     named_count
 from short
-where short_count > 0.02 * line_count
+where short_count > 0.01 * line_count

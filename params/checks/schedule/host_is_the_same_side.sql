@@ -1,4 +1,4 @@
--- title: At least 98 % of this season's matches are played at the club of the same side
+-- title: At least 99.5 % of this season's matches are played at the club of the same side
 -- severity: warn
 -- dimension: consistency
 -- owner: league-data
@@ -43,4 +43,4 @@ select
 from hosted
 where
     is_at_home = (at_home_count * 2 < match_count)
-    and least(at_home_count, match_count - at_home_count) > 0.02 * match_count
+    and least(at_home_count, match_count - at_home_count) > 0.005 * match_count
