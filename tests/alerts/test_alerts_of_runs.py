@@ -31,6 +31,9 @@ def reason(rule: str, severity: str = "error", stage: str = "import", **changes:
     return told | {"message": f"something: 2 ({NAME})", "names": [NAME]} | changes
 
 
+NO_GO = ("NO-GO", "refused", [reason("files_are_readable")])
+
+
 @pytest.fixture
 def ended(ledger: sa.Engine, module_settings: Settings) -> Callable[..., list[str]]:
     """Enter a run that has ended and let it tell; answer what it says to the operator."""
@@ -172,10 +175,21 @@ def test_a_dry_run_tells_nobody(ended, ledger):
 
 def test_a_repair_ends_nothing_of_an_import(ended, ledger):
     """An undo that is GO has not looked at the scrape."""
-    ended("r1", {"NSTF": ("NO-GO", "refused", [reason("files_are_readable")])})
+    ended("r1", {"NSTF": NO_GO})
     ended("r2", {"NSTF": ("GO", "verified", [])}, operation='{"kind": "undo"}')
 
     assert ["open"] == [row[1] for row in rows(ledger, STANDING)]
+
+
+def test_a_late_approval_does_not_bring_back_what_a_later_run_ended(ended, ledger, module_settings):
+    """The other league of the old run was NO-GO then, and is good since."""
+    ended("r1", {"NSTF": ("HOLD", "held", [reason("few_teams_come", "hold")]), "CITA": NO_GO})
+    ended("r2", {"CITA": ("GO", "verified", [])})
+    with ledger.begin() as connection:
+        connection.execute(sa.text("update etl.run_leagues set state = 'verified' where league = 'NSTF'"))
+    alerts.after_run(ledger, module_settings, "r1")
+
+    assert ["resolved", "resolved"] == [row[1] for row in rows(ledger, STANDING)]
 
 
 def test_owners_and_dimensions_are_those_of_the_checks_that_failed(ended, ledger):

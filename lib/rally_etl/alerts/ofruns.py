@@ -84,9 +84,13 @@ def _read(settings: Settings) -> tuple[Alerting, UsageError | None]:
 
 
 def _read_run(connection: sa.Connection, run_id: str) -> Any:
+    """The run, with those of its leagues that no later one of its kind has judged: an approval may come late."""
     sql = (
         "select run_id, dry_run, status, operation is not null as is_repair, to_jsonb(array("
-        " select to_jsonb(l) from etl.run_leagues as l where l.run_id = r.run_id order by league)) as leagues,"
+        " select to_jsonb(l) from etl.run_leagues as l where l.run_id = r.run_id and not exists ("
+        "  select from etl.run_leagues as l2 join etl.runs as r2 on r2.run_id = l2.run_id"
+        "  where l2.league = l.league and r2.started_at > r.started_at and r2.status <> 'running' and not r2.dry_run"
+        "  and (r2.operation is null) = (r.operation is null)) order by league)) as leagues,"
         " (select stage from etl.stages as s where s.run_id = r.run_id and s.status in ('failed', 'timed_out', 'died')"
         "  order by ordinal limit 1) as stage"
         " from etl.runs as r where run_id = :run"
