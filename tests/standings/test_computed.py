@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from operating import do, undo
+from rally_etl.checks.standings_evidence import standings_measures
+from rally_etl.measures import store_metrics
 from scrapes import APTA, Import, Kinds, line, meeting, player, stats, write
 
 CLUBS = "Tennaqua Winnetka Skokie Exmoor Evanston Birchwood Briarwood Knollwood Medinah Northmoor"
@@ -123,6 +125,23 @@ def test_undo_brings_back_what_was_computed(importing):
     assert before == (ids(importing), rows(importing))
     assert {} == importing.changes(again)
     assert set(TEAMS) == computed(importing, again).keys()
+
+
+def test_gate_hears_what_was_computed_and_what_agreed_before(importing):
+    """Measures of a run: shares, classes, computed rows, the fall against the last good load; the ledger keeps them."""
+    first = importing.load(scrape(TEAMS[0]))
+    measures = standings_measures(importing.engine, importing.settings, first)[APTA]
+    store_metrics(importing.engine, first, "validation", {APTA: measures})
+    second = importing.plan(scrape(*TEAMS))  # printed: one match more than there are lines
+    again = standings_measures(importing.engine, importing.settings, second)[APTA]
+
+    names = ("standings_agree_share", "standings_computed", "standings_printed_share", "standings_agree_drop")
+    assert [0.9, 9, 0.1, 0.0] == [round(measures[name]["value"], 3) for name in names]
+    assert [0.0, 0, 1.0, 0.9] == [round(again[name]["value"], 3) for name in names]
+    assert [({"missing": 1, "agrees": 9}, 9), ({"missing": 10}, 0)] == [
+        (row.counts, row.computed)
+        for row in importing.rows("select counts, computed from etl.standings order by run_id")
+    ]
 
 
 def test_few_teams_say_nothing_of_a_share(importing):
