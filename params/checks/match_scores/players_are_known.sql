@@ -4,20 +4,8 @@
 -- owner: league-data
 -- why: A line without the id of a player is missing from the record of that player (incident 44: 7 % of a league had ids).
 -- mend: Mend the scraper (it prints names without ids) and scrape the matches again; forfeited lines have no players and stay.
-with lines as (
-    select
-        id,
-        match_date,
-        home_team,
-        away_team,
-        scores,
-        num_nonnulls(
-            nullif(btrim(home_player_1_id), ''),
-            nullif(btrim(home_player_2_id), ''),
-            nullif(btrim(away_player_1_id), ''),
-            nullif(btrim(away_player_2_id), '')
-        ) as named_count,
-        count(*) over () as line_count
+with season as (
+    select count(*) as line_count
     from match_scores
     where
         league_id = :league_id
@@ -26,10 +14,22 @@ with lines as (
 
 short as (
     select
-        *,
+        id,
+        match_date,
+        home_team,
+        away_team,
+        scores,
         count(*) over () as short_count
-    from lines
-    where named_count < 4
+    from match_scores
+    where
+        league_id = :league_id
+        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+        and (
+            btrim(home_player_1_id) <> ''
+            and btrim(home_player_2_id) <> ''
+            and btrim(away_player_1_id) <> ''
+            and btrim(away_player_2_id) <> ''
+        ) is not true
 )
 
 select
@@ -37,7 +37,6 @@ select
     match_date,
     home_team,
     away_team,
-    scores,
-    named_count
+    scores
 from short
-where short_count > 0.01 * line_count
+where short_count > 0.01 * (select s.line_count from season as s)

@@ -14,37 +14,39 @@ with roster as materialized (
         and team_id is not null
 ),
 
-lines as (
+season as (
+    select count(*) as line_count
+    from match_scores
+    where
+        league_id = :league_id
+        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+),
+
+strange as (
     select
         m.id,
         m.match_date,
         m.home_team,
         m.away_team,
-        (
-            exists (select from roster as r where r.player_id = m.home_player_1_id and r.team_id = m.home_team_id)
-            or exists (select from roster as r where r.player_id = m.home_player_2_id and r.team_id = m.home_team_id)
-        )
-        and (
-            exists (select from roster as r where r.player_id = m.away_player_1_id and r.team_id = m.away_team_id)
-            or exists (select from roster as r where r.player_id = m.away_player_2_id and r.team_id = m.away_team_id)
-        ) as is_of_both
+        count(*) over () as strange_count
     from match_scores as m
     where
         m.league_id = :league_id
-        and m.match_date >= make_date(
-            cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1
-        )
-        and num_nulls(m.home_team_id, m.away_team_id) = 0
+        and m.match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+        and m.home_team_id is not null
+        and m.away_team_id is not null
         and coalesce(m.home_player_1_id, m.home_player_2_id) <> ''
         and coalesce(m.away_player_1_id, m.away_player_2_id) <> ''
-),
-
-compared as (
-    select
-        *,
-        count(*) filter (where not is_of_both) over () as strange_count,
-        count(*) over () as line_count
-    from lines
+        and not (
+            (
+                exists (select from roster as r where r.player_id = m.home_player_1_id and r.team_id = m.home_team_id)
+                or exists (select from roster as r where r.player_id = m.home_player_2_id and r.team_id = m.home_team_id)
+            )
+            and (
+                exists (select from roster as r where r.player_id = m.away_player_1_id and r.team_id = m.away_team_id)
+                or exists (select from roster as r where r.player_id = m.away_player_2_id and r.team_id = m.away_team_id)
+            )
+        )
 )
 
 select
@@ -52,7 +54,5 @@ select
     match_date,
     home_team,
     away_team
-from compared
-where
-    not is_of_both
-    and strange_count > 0.1 * line_count
+from strange
+where strange_count > 0.1 * (select s.line_count from season as s)
