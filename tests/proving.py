@@ -21,8 +21,8 @@ from rally_etl.database.catalog import IMPORTED
 
 SEASON = (dt.date(2025, 8, 1), dt.date(2026, 7, 31))
 """The first and the last day of the season that day is in."""
-HOME, OTHERS = LEAGUE_ID, (0, ANOTHER_LEAGUE_ID)
-"""The league of a proof; ids below and above it are other leagues."""
+HOME, OTHERS = LEAGUE_ID, (LEAGUE_ID - 1, 90)
+"""The league of a proof, and two that no row of it is of, with ids below and above it."""
 
 _OF_SEASON = "interval '7 months'"
 _KNOWN_BY_ID = ("clubs", "series")  # they are found by their id alone, which no other league gives
@@ -67,7 +67,10 @@ def readings(check: Check, proof: dict) -> list[Reading]:
     """What a proof says, first the rows that are wrong, then those that are right, then what follows from them."""
     wrong = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))
     told = {kind: _merged(proof.get("given", {}), {check.table: proof[kind]}) for kind in ("failing", "passing")}
-    counts = {"failing": {HOME: wrong, **dict.fromkeys(OTHERS, 0)}, "passing": {HOME: 0}}
+    counts = {
+        "failing": {HOME: wrong, **dict.fromkeys((*OTHERS, ANOTHER_LEAGUE_ID), 0)},
+        "passing": {HOME: 0},
+    }
     found = [Reading(kind, told[kind], counts[kind]) for kind in told]
     for kind in told:
         found.append(Reading(f"{kind}, is_active is NULL", _changed(told[kind], _no_flag), counts[kind]))
@@ -75,13 +78,18 @@ def readings(check: Check, proof: dict) -> list[Reading]:
         found.append(Reading(f"{kind}, ids and names the other way round", turned, counts[kind]))
         if _OF_SEASON in check.sql:
             found += [Reading(f"{kind}, on {day}", told[kind], counts[kind], as_of=day) for day in SEASON]
-    if _is_of_one_league(proof):
+    # What users wrote is of no league, and rows of `leagues` say what a league is.
+    if {check.table, *proof.get("given", {})} <= set(IMPORTED) - {"leagues"}:
         right, strange = told["passing"], [_moved(told["failing"], league) for league in OTHERS]
         beside = {HOME: 0, **dict.fromkeys(OTHERS, wrong)}
         found.append(Reading("right beside leagues that are wrong", _merged(right, *strange), beside))
         strange = [_moved(told["passing"], league) for league in OTHERS]
         found.append(
-            Reading("wrong beside leagues that are right", _merged(told["failing"], *strange), counts["failing"])
+            Reading(
+                "wrong beside leagues that are right",
+                _merged(told["failing"], *strange),
+                {HOME: wrong, **dict.fromkeys(OTHERS, 0)},
+            )
         )
     for kind in told:
         for table in set(proof.get("given", {})) & set(IMPORTED):
@@ -93,14 +101,6 @@ def readings(check: Check, proof: dict) -> list[Reading]:
                 Reading(f"{kind}, {table} of other leagues", _merged(without, *strange), {HOME: None}, without)
             )
     return found
-
-
-def _is_of_one_league(proof: dict) -> bool:
-    """Whether all rows of a proof are of its own league; what users wrote is of none."""
-    tables = {**proof.get("given", {}), "failing": proof["failing"], "passing": proof["passing"]}
-    return set(tables) <= {*IMPORTED, "failing", "passing"} and all(
-        row.get("league_id", HOME) == HOME for rows in tables.values() for row in rows
-    )
 
 
 def counting(connection: sa.Connection) -> None:
