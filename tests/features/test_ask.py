@@ -165,3 +165,23 @@ def test_all_sessions_see_one_moment(engine):
             assert "5s" == connection.scalar(sa.text("show statement_timeout"))
             with pytest.raises(sa.exc.DBAPIError, match="read-only"):
                 connection.execute(sa.text("delete from polls"))
+
+
+def test_before_of_a_guarded_command_is_its_snapshot(live, module_settings):
+    """Where the command's own rows are live already, pages worked before as the snapshot shows them."""
+    written = (
+        "create schema guard_copy",
+        "create table guard_copy.players as select * from players where id <> 2",
+        f"insert into etl.guards (run_id, command, method, details)"
+        f""" values ('{RUN_ID}', 'import', 'direct', '{{"snapshot": "guard_copy"}}')""",
+    )
+    taken_back = ("drop schema guard_copy cascade", "delete from etl.guards")
+    with live.begin() as connection:
+        for statement in written:
+            connection.exec_driver_sql(statement)
+    answer = asked(live, module_settings)
+    with live.begin() as connection:
+        for statement in taken_back:
+            connection.exec_driver_sql(statement)
+
+    assert (1, 2, 1) == (answer.works_before, answer.works_after, answer.mended)
