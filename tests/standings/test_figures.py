@@ -84,6 +84,14 @@ def test_unfinished_line_goes_to_its_winner(table):
     assert {"A": (0, 0, 1, 0, 0, 1, 1, 0, 2, 0), "B": (3, 1, 0, 0, 1, 0, 0, 1, 0, 2)} == table.figures()
 
 
+def test_score_that_is_not_there_counts_for_nobody(table):
+    """A line without a score is one of the team match, and nobody has won it."""
+    table.meet("A", "B", "6-1, 6-1", "")
+    table.connection.execute(sa.text("update match_scores set scores = null, winner = null where scores = ''"))
+
+    assert {"A": (3, 1, 0, 0, 1, 0, 2, 0, 12, 2), "B": (0, 0, 1, 0, 0, 1, 0, 2, 2, 12)} == table.figures()
+
+
 def test_lines_of_one_number_are_one_team_match(table):
     """The scraper moves dates of re-read lines; the site's number of the match holds them together."""
     table.meet("A", "B", *TWO_TWO[:2], number="mX")

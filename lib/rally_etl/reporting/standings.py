@@ -82,4 +82,4 @@ def _sentence(found: list[dict[str, Any]]) -> str:
     agreeing = sum(row["counts"].get("agrees", 0) for row in found)
     computed = sum(row["computed"] for row in found)
     told = f"Of {counted(teams, 'team')}, {agreeing:,} have standings that are those of their lines"
-    return told + (f"; {computed:,} were computed from them" if computed else "")
+    return told + (f"; computed from them: {computed:,}" if computed else "")
