@@ -129,7 +129,8 @@ def _news(
         return None
     is_early = last is not None and now - last.at < timedelta(minutes=alerting.minimum_interval_minutes)
     is_worse = knows and SEVERITIES.index(severity) < SEVERITIES.index(last.severity)
-    if is_early and not is_worse:
+    is_back = last is not None and not knows and severity == "error"  # they have heard that it is over
+    if is_early and not (is_worse or is_back):
         return None
     if not knows:
         return News(incident, "opened", severity, sorted(leagues))
