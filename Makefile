@@ -1,10 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help etl-run test test-all test-faults lab bench bench-identity health serve clean lock format check-style
+.PHONY: help etl-run test test-all test-faults lab bench bench-identity bench-mutations bench-checks health serve clean \
+	lock format check-style
 .SUFFIXES:
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
 RALLY := $(BIN)/rally-etl
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
@@ -56,6 +58,12 @@ bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines again
 bench-identity: $(VENV)/.run  ## Measure how teams are recognised under other names, beside rapidfuzz and equal names
 	@$(BIN)/python -m rally_etl.bench_identity $(BENCH)
 
+bench-mutations: $(VENV)/.run  ## Damage a good import in 180 ways, one at a time, and tell what notices it
+	@$(BIN)/python -m rally_etl.bench_mutations $(BENCH)
+
+bench-checks: $(VENV)/.run $(BENCH_VENV)/.installed  ## Measure the checks beside Great Expectations and Soda Core
+	@$(BIN)/python -m rally_etl.bench_checks $(BENCH)
+
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed
 
@@ -64,7 +72,7 @@ serve: $(VENV)/.run  ## Serve the reports on http://localhost:8000 (PORT=8000)
 
 clean:  ## Stop the embedded server; remove .venv, caches and, with CONFIRM=yes, the database and the reports too
 	@test ! -x $(RALLY) || env -u DATABASE_URL $(RALLY) db stop || true
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build lib/*.egg-info
+	@rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache .hypothesis build lib/*.egg-info
 	@find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ "$(CONFIRM)" = yes ]; then rm -rf .rally && find reports -mindepth 1 ! -name README.md -delete; \
 		else echo "kept .rally (database, archive, snapshots) and reports; CONFIRM=yes removes them"; fi
@@ -72,7 +80,8 @@ clean:  ## Stop the embedded server; remove .venv, caches and, with CONFIRM=yes,
 lock: $(VENV)/.dev  ## Make the requirement locks anew from requirements.in and requirements-dev.in
 	@$(LOCK) requirements.in -o requirements.txt
 	@$(LOCK) -c requirements.txt requirements-dev.in -o requirements-dev.txt
-	@! grep -nE 'https?://|file://|index-url|find-links' requirements.txt requirements-dev.txt
+	@$(LOCK) requirements-bench.in -o requirements-bench.txt
+	@! grep -nE 'https?://|file://|index-url|find-links' requirements.txt requirements-dev.txt requirements-bench.txt
 
 format: $(VENV)/.dev  ## Format the code and the notebooks
 	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
@@ -89,6 +98,14 @@ $(VENV)/bin/python:
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@echo "installing what a run needs, a minute" && $(PIP) install --require-hashes -r requirements.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Other programs that do what the checks do, for comparison; they need other versions of our libraries.
+$(BENCH_VENV)/.installed: requirements-bench.txt
+	@echo "installing Great Expectations and Soda Core in $(BENCH_VENV)"
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes \
+		-r requirements-bench.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

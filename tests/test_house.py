@@ -34,7 +34,7 @@ def project_files() -> tuple[Path, ...]:
     if listed.returncode == 0 and listed.stdout:
         found = [ROOT / name for name in listed.stdout.split("\0") if name]
     else:
-        written = {".venv", ".rally", ".git", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build"}
+        written = {".venv", ".venv-bench", ".rally", ".git", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build"}
         found = [path for path in ROOT.rglob("*") if not written & set(path.relative_to(ROOT).parts)]
         found = [path for path in found if path.name == "README.md" or ROOT / "reports" not in path.parents]
     return tuple(path for path in found if path.is_file())
@@ -66,7 +66,7 @@ def test_no_file_holds_a_path_of_somebodys_machine():
     assert [] == [name for name, text in texts() if home.search(text)]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
 def test_lock_pins_and_hashes_every_requirement(name):
     """Each requirement of a lock has one version and at least one hash, and the lock holds no address."""
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def test_lock_pins_and_hashes_every_requirement(name):
     assert "://" not in text
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-bench"])
 def test_lock_holds_what_is_asked_for(name):
     """Each requirement that people wrote stands in the lock, with the version they wrote."""
     asked = re.findall(r"^([A-Za-z0-9][\w.-]*)(?:==([\w.]+))?", (ROOT / f"{name}.in").read_text(encoding="utf-8"), re.M)
