@@ -40,7 +40,7 @@ def test_page_that_breaks_is_told_with_page_subjects_users_and_example():
     found = measures_of([BROKEN], BOUNDS, [PAGE])
 
     assert 1 == found["pages_broken"]["value"]
-    told = "The roster (roster) of 1 team, 3 users: Lakeside 12 (3 users): 8 players, then 0 players"
+    told = "The roster (roster) of 1 team, 3 users: Lakeside 12 (3 users): now 8 players; then 0 players"
     assert [told] == found["pages_broken"]["detail"]
 
 
@@ -139,7 +139,7 @@ def test_answers_are_shown_in_words(broken, module_settings):
     assert "would break" == rows[0]["state"]
     shown = next(row for row in seen.page_rows(rows) if row["title"] == "Teams and players")
     assert ("all 2 teams", "1 of 2 teams", 1, True) == (shown["before"], shown["after"], shown["users"], shown["bad"])
-    assert ["Lakeside 12 (1 user): 1 players, then 0 players"] == shown["examples"]
+    assert ["Lakeside 12 (1 user): now 1 players; then 0 players"] == shown["examples"]
     figure = seen.matrix(rows, title=seen.sentence(rows))
     assert (len(FEATURES), 1) == (len(figure.data[0].y), len(figure.data[0].x))
     words = dict(zip(figure.data[0].y, [row[0] for row in figure.data[0].text], strict=True))
@@ -151,7 +151,7 @@ def test_names_in_the_matrix_are_text_and_no_markup():
     row = {
         "league": "A<b>", "feature": "my_team", "error": None, "skipped": None, "before": 1, "works_before": 1,
         "after": 1, "works_after": 0, "broken": 1, "mended": 0, "users_affected": 0, "state": "would break",
-        "title": "My team", "whose": "teams", "examples": [EXAMPLE | {"subject": "<script>"}],
+        "title": "My team", "subject": "team", "whose": "teams", "examples": [EXAMPLE | {"subject": "<script>"}],
     }  # fmt: skip
     figure = seen.matrix([row], title="x")
 

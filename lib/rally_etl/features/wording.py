@@ -39,7 +39,7 @@ def gone_in_words(page: Feature, answer: Answer) -> str:
 def example_in_words(example: Mapping[str, Any]) -> str:
     """One page: whose, what it showed, what it would show, who sees it."""
     before, after = example["before"] or "no such page", example["after"] or "nothing"
-    shown = f"{before!s}, then {after!s}" if before != after else f"{after!s}, as before"
+    shown = f"now {before}; then {after}" if before != after else f"{after}, now and then"
     seen = f" ({counted(example['users'], 'user')})" if example["users"] else ""
     return f"{example['subject']}{seen}: {shown}"
 

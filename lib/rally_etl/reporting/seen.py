@@ -31,7 +31,10 @@ _ANSWERS = "select * from etl.feature_results where run_id = :run_id"
 
 
 def rows_of(connection: sa.Connection, run_id: str) -> list[dict[str, Any]]:
-    """Answers of the run, each with ``title``, ``whose`` and ``state``; the worst first, then as the pages stand."""
+    """Answers of the run, the worst first, then as the pages stand.
+
+    Each has ``title``, ``subject``, ``whose`` (its plural) and ``state`` (one of `STATES`) beside the ledger's columns.
+    """
     if not recorded.exists(connection, "etl.feature_results"):
         return []
     places = {name: place for place, name in enumerate(_PAGES)}
@@ -56,11 +59,9 @@ def table(book: Book) -> Table | Note:
         {
             "page": row["title"],
             "league": row["league"],
-            "works before": _share(row, "before"),
-            "would work": row["error"] or row["skipped"] or _share(row, "after"),
-            "would break": row["broken"],
-            "users who see it": row["users"],
-            "users who would notice": row["users_affected"],
+            "before": _share(row, "before"),
+            "would work": row["error"] or row["skipped"] or _after(row),
+            "users affected": row["users_affected"],
             "worst": "; ".join(_examples(row)),
         }
         for row in found
@@ -156,7 +157,7 @@ def _of_run(book: Book) -> list[dict[str, Any]]:
 
 def _described(row: Mapping[str, Any]) -> dict[str, str]:
     page = _PAGES.get(row["feature"])
-    whose = PLURALS[page.subject] if page else "pages"
+    subject = page.subject if page else "page"
     if row["error"]:
         state = "not asked"
     elif row["broken"]:
@@ -165,7 +166,12 @@ def _described(row: Mapping[str, Any]) -> dict[str, str]:
         state = "nobody has it"
     else:
         state = "works" if row["works_after"] >= _ENOUGH * row["after"] else "works for some"
-    return {"title": _title(row["feature"]), "whose": whose, "state": state}
+    return {
+        "title": _title(row["feature"]),
+        "subject": subject,
+        "whose": PLURALS.get(subject, "pages"),
+        "state": state,
+    }
 
 
 def _title(name: str) -> str:
@@ -173,11 +179,18 @@ def _title(name: str) -> str:
 
 
 def _share(row: Mapping[str, Any], moment: str) -> str:
-    if not row[moment]:
+    """Words for how many of the subjects the page works for: `all 34 teams`, `17 of 34 teams`."""
+    works, total = row[f"works_{moment}"], row[moment]
+    if not total:
         return "nobody has it"
-    works = row[f"works_{moment}"]
-    all_of_them = works == row[moment]
-    return f"all {row[moment]:,} {row['whose']}" if all_of_them else f"{works:,} of {row[moment]:,} {row['whose']}"
+    whole = counted(total, row["subject"], row["whose"])
+    if works == total:
+        return f"all {whole}" if total > 1 else f"the {whole}"
+    return f"{works:,} of {whole}"
+
+
+def _after(row: Mapping[str, Any]) -> str:
+    return _share(row, "after") + (f", {row['broken']:,} would break" if row["broken"] else "")
 
 
 def _cell(row: Mapping[str, Any]) -> str:
