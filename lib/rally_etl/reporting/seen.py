@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from rally_etl.workbook import Book
 
 STATES = {
-    "would break": "#c8453b", "not asked": "#8250a8", "works for some": "#e6b84f", "nobody has it": "#dde2e8",
-    "works": "#6fb99b",
+    "would break": "#c8453b", "not asked": "#8250a8", "works for some": "#e6b84f", "works": "#6fb99b",
+    "nobody has it": "#dde2e8",
 }  # fmt: skip
-"""What a page is in a league, the worst first -> its colour."""
+"""What a page is in a league, in the order of the table -> its colour."""
 
 EMPTY = "No page was asked yet."
 _ENOUGH = 0.95  # of the pages; below that a cell of the matrix is yellow, whatever the bounds of params say
