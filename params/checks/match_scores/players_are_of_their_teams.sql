@@ -9,9 +9,7 @@ with roster as materialized (
         tenniscores_player_id as player_id,
         team_id
     from players
-    where
-        league_id = :league_id
-        and team_id is not null
+    where league_id = :league_id
 ),
 
 season as (
