@@ -119,6 +119,17 @@ def test_missing_proof_is_named(tmp_path):
         require_proofs([check], tmp_path)
 
 
+def test_semicolon_in_a_text_or_a_comment_is_none(tmp_path):
+    """Only a mark that ends the query is refused; with it, the line is that of the mark."""
+    sql = "select id -- first; then\nfrom teams /* a; b */\nwhere team_name <> 'it''s; a'"
+    write_check(tmp_path, HEADER + sql)
+
+    assert 1 == len(read_checks(tmp_path))
+    write_check(tmp_path, HEADER + sql + ";")
+    with pytest.raises(UsageError, match="line 9: the query holds a `;`"):
+        read_checks(tmp_path)
+
+
 def test_limits_differ_by_league(tmp_path):
     """A limit with a league's key holds for this league and the plain one for all others."""
     header = HEADER + "-- max_failing_rows: 2\n-- max_failing_rows.NSTF: 5\n-- leagues: NSTF, CITA\n"

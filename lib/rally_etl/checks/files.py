@@ -25,6 +25,7 @@ DATED_BASES = ("match_scores", "schedule")
 
 _HEADER = re.compile(r"--\s*([a-z_]+(?:\.[A-Za-z0-9_]+)?):\s*(.*)")
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
+_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 # What sqlalchemy.text() takes for a bind, inside texts and comments too.
 _BIND = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
@@ -237,8 +238,9 @@ def _require_known_keys(header: _Header) -> None:
 def _require_query(sql: str, first_line: int) -> None:
     if not sql:
         raise _Fault(0, "there is no query below the header")
-    if ";" in sql:
-        line = _line_of(sql, sql.index(";"), first_line)
+    bare = _TEXT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), sql)  # as long, without texts and comments
+    if ";" in bare:
+        line = _line_of(sql, bare.index(";"), first_line)
         raise _Fault(line, "the query holds a `;`: a check is one query without an end mark")
     for found in _BIND.finditer(sql):
         if found[1] not in BINDS:
