@@ -63,6 +63,7 @@ def asked(engine, page, *statements):
             connection.execute(sa.text(statement.replace(":", r"\:")))
         rows = connection.execute(query, {name: binds[name] for name in query._bindparams}).all()
         connection.rollback()
+    assert len(rows) == len({row.subject_id for row in rows})
     return {row.subject_id: (row.works, row.shown) for row in rows}
 
 
@@ -94,6 +95,7 @@ def chosen(what):
 
 
 LEFT = "update players set is_active = false where id = 1"
+DAYS = [f"2025-08-{day:02}" for day in range(2, 17)]
 WEEKS = ("2025-09-23", "2025-09-30", "2025-09-16")
 PARTNERS = another(3, person="nndz-c")
 SECOND_TEAM = another(3, "Ann", "Example", team=2, person="nndz-a")
@@ -118,6 +120,7 @@ HOME = "Lakeside 12 in Series 12, Lakeside"
             (True, "Hillcrest 3 in Series 12, Lakeside"),
             (SECOND_TEAM, LEFT),
         ),
+        ((True, HOME), (SECOND_TEAM, "delete from user_contexts", "update players set team_id = null where id = 3")),
         ((True, HOME), ("update users set league_context = null",)),
         ((True, HOME), ("update users set league_context = 77",)),
         ((True, HOME), ("delete from user_contexts",)),
@@ -128,6 +131,7 @@ HOME = "Lakeside 12 in Series 12, Lakeside"
         ((False, "Lakeside 12, which plays no more"), ("update teams set is_active = false where id = 1",)),
         ((False, "Lakeside 12, which is of another league"), ("update teams set league_id = 2 where id = 1",)),
         ((False, "Lakeside 12 without its club or series"), ("delete from clubs",)),
+        ((False, "Lakeside 12 without its club or series"), ("delete from series",)),
         ((False, "Lakeside 12, but the team chosen before is not there"), (chosen("team"),)),
         (
             (False, "Lakeside 12, but the team chosen before is another one"),
@@ -177,6 +181,19 @@ def test_switching(live, expected, statements):
         ((True, "2 matches, 2 won"), (record(1, 0), *map(line, WEEKS[:2]))),
         ((True, "no matches"), (record(1, 0),)),
         ((True, "3 matches, 3 won"), tuple(map(line, WEEKS))),
+        ((True, "1 match, 1 won"), (record(3, 0), line())),
+        ((True, "12 matches, 12 won"), (record(15, 0), *map(line, DAYS[:12]))),
+        (
+            (False, "11 matches, 11 won: the record says 15 won and 0 lost, the lines for the team 11 and 0"),
+            (record(15, 0), *map(line, DAYS[:11])),
+        ),
+        ((True, "2 matches, 2 won"), (record(2, 0), line("2025-08-01"), line("2025-08-01", match=None))),
+        ((True, "2 matches, 2 won"), (record(1, 0), line(), line(WEEKS[1], home=2, away=1))),
+        ((True, "3 matches, 3 won"), (record(3, 0), *map(line, WEEKS), *(line(day, home=77) for day in DAYS[:2]))),
+        (
+            (False, "1 match, 1 won: 1 more name the player, but no team"),
+            (record(2, 0), line(), line(WEEKS[1], home="null")),
+        ),
         ((True, "no matches"), (line("2025-03-11"), line("2026-08-01"))),
         ((True, "1 match, 1 won"), (record(1, 0), line(match=None), line(match=None))),
         (
@@ -270,6 +287,7 @@ def test_pti_chart(live, expected, statements):
     assert expected == asked(live, pti_chart, *statements).get(ANN)
 
 
+TODAY = "update player_availability set match_date = '2025-10-01T00:00:00Z'"
 PAST = "update player_availability set match_date = '2025-09-20T00:00:00Z'"
 
 
@@ -283,6 +301,12 @@ PAST = "update player_availability set match_date = '2025-09-20T00:00:00Z'"
         ),
         ((True, "1 answer, 1 of them to come"), ("update players set first_name = 'Anna' where id = 1",)),
         ((True, "1 answer, 1 of them to come"), ("update players set is_active = false, series_id = 5 where id = 1",)),
+        ((True, "1 answer, 1 of them to come"), (TODAY,)),
+        ((False, "1 answer, 1 of them to come: 1 under another series"), (TODAY, "update players set series_id = 5")),
+        (
+            (False, "1 answer, 1 of them to come: 1 under another series"),
+            ("update player_availability set series_id = 77",),
+        ),
         (
             (False, "1 answer, 1 of them to come: 1 for a player who is not there"),
             ("update player_availability set player_id = 77",),
@@ -376,12 +400,18 @@ def test_find_subs_needs_each_series_of_the_club(live):
     assert (False, "1 player of the club in 1 other series: nothing to compare Series SW by") == asked(
         live, find_subs, second.format("SW"), moved.format(2)
     )[ANN]
+    assert {ANN} == set(asked(live, find_subs, *AWAY, "update players set is_active = false where id = 2"))
     assert (False, "1 player of the club in 1 other series: nothing to compare no series by") == asked(
         live, find_subs, moved.format(7)
     )[ANN]
 
 
 FOUR = tuple(another(number, f"P{number}") for number in (3, 4, 5))
+ESCROW = (
+    "insert into lineup_escrow (escrow_token, initiator_user_id, recipient_name, recipient_contact, contact_type,"
+    " initiator_team_id, recipient_team_id, initiator_lineup, message_body)"
+    " values ('t', 1, 'B', 'b', 'email', 1, {}, '', '')"
+)
 SAVED = (
     "insert into saved_lineups (user_id, team_id, lineup_name, lineup_data)"
     """ values (1, 1, 'A', '{{"court1": ["Ann Example", "{}"], "note": ""}}')"""
@@ -403,6 +433,15 @@ SAVED = (
             (*FOUR, SAVED.format("P3 Other"), "create temporary table players as table public.players",
              "update pg_temp.players set first_name = 'Pim' where id = 3"),
         ),
+        (
+            (True, "4 players, 0 saved line-ups"),
+            (*FOUR, SAVED.format("Nobody Ever"), "update saved_lineups set is_active = false"),
+        ),
+        (
+            (True, "4 players, 1 saved line-up"),
+            (*FOUR, SAVED.format("Nobody Ever"), "update saved_lineups set lineup_data = '[]'"),
+        ),
+        ((True, "4 players, 0 saved line-ups"), (*FOUR, ESCROW.format("null"))),
         ((False, "1 player, 0 saved line-ups: too few for two courts"), ()),
         ((False, "0 players, 0 saved line-ups: too few for two courts"), ("delete from players where team_id = 1",)),
         (None, ("update players set is_active = false where team_id = 1",)),
@@ -413,9 +452,7 @@ SAVED = (
         ),
         (
             (False, "4 players, 0 saved line-ups: 1 offered to a team that is not there"),
-            (*FOUR, "insert into lineup_escrow (escrow_token, initiator_user_id, recipient_name, recipient_contact,"
-             " contact_type, initiator_team_id, recipient_team_id, initiator_lineup, message_body)"
-             " values ('t', 1, 'B', 'b', 'email', 1, 77, '', '')"),
+            (*FOUR, ESCROW.format(77)),
         ),
     ],
 )  # fmt: skip
@@ -563,6 +600,7 @@ NOWHERE = ": in no club or series that one may choose"
         ((False, f"{FOUND}: several of this name"), another(3, "ann", "EXAMPLE", team=2)),
         ((False, f"Ann  Example{UNTYPED}"), named("Ann ")),
         ((False, f"Ann (Jo) Example{UNTYPED}"), named("Ann (Jo)")),
+        ((False, f"Ann Example {UNTYPED}"), named("Ann", "Example ")),
         ((False, f" Example{UNTYPED}"), named("")),
         ((False, f"Ann Example, no club, Series 12{NOWHERE}"), "delete from clubs"),
         ((False, f"Ann Example, Lakeside, no series{NOWHERE}"), "update series set league_id = 7"),
@@ -588,7 +626,12 @@ OLD = (
         ((True, "2 matches, 1 won"), tuple(OLD.format(day, won, "2024-2025") for day, won in
                                             (("2025-01-14", "home"), ("2025-01-21", "tie")))),
         (None, (OLD.format("2024-01-14", "home", "2023-2024"),)),
-        ((False, "1 match, 1 won: 1 outside that season"), (OLD.format("2025-09-14", "home", "2024-2025"),)),
+        (
+            (True, "2 matches, 2 won"),
+            tuple(OLD.format(day, "home", "2024-2025") for day in ("2024-08-01", "2025-07-31")),
+        ),
+        ((False, "1 match, 1 won: 1 outside that season"), (OLD.format("2025-08-01", "home", "2024-2025"),)),
+        ((False, "1 match, 1 won: 1 outside that season"), (OLD.format("2024-07-31", "home", "2024-2025"),)),
         ((False, "3 matches, 3 won: all on one day"), (OLD.format("2025-01-14", "home", "2024-2025"),) * 3),
         (None, (OLD.format("2025-01-14", "home", "2024-2025"), "update players set is_active = false")),
     ],
