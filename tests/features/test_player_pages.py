@@ -52,10 +52,10 @@ def live(module_engine):
     return module_engine
 
 
-def asked(engine, page, *statements):
+def asked(engine, page, *statements, as_of=AS_OF):
     """Subject -> (works, shown), after the statements; foreign keys are off, as with an old importer."""
     feature = page.FEATURE
-    binds = {"league_id": 1, "as_of": AS_OF}
+    binds = {"league_id": 1, "as_of": as_of}
     query = sa.text(feature.sql)
     with engine.connect() as connection:
         connection.execute(sa.text("set local session_replication_role = replica"))
@@ -224,6 +224,17 @@ def test_switching(live, expected, statements):
 def test_analyze_me(live, expected, statements):
     """Lines and record agree within what files of different days explain; nothing is doubled, hidden or of one day."""
     assert expected == asked(live, analyze_me, *statements).get(ANN)
+
+
+@pytest.mark.parametrize("match", ["", None])
+def test_season_changes_on_the_first_of_august(live, match):
+    """Until the last of July the lines of the season are those since last August, with an id of the match or without."""
+    july, august = line("2025-07-31", match=match), line("2025-08-01", match=match)
+
+    assert (True, "1 match, 1 won") == asked(live, analyze_me, july, august, as_of=date(2025, 7, 31))[ANN]
+    assert (True, "1 match, 1 won") == asked(live, analyze_me, july, august, as_of=date(2025, 8, 1))[ANN]
+    assert (True, "no matches") == asked(live, analyze_me, july, as_of=date(2025, 8, 1))[ANN]
+    assert (True, "no matches") == asked(live, analyze_me, august, as_of=date(2025, 7, 31))[ANN]
 
 
 def test_analyze_me_shows_lines_for_other_teams_of_the_club_only(live):
