@@ -228,7 +228,7 @@ def test_analyze_me(live, expected, statements):
 
 @pytest.mark.parametrize("match", ["", None])
 def test_season_changes_on_the_first_of_august(live, match):
-    """Until the last of July the lines of the season are those since last August, with an id of the match or without."""
+    """Until the last of July the season is that of the August before, with an id of the match or without."""
     july, august = line("2025-07-31", match=match), line("2025-08-01", match=match)
 
     assert (True, "1 match, 1 won") == asked(live, analyze_me, july, august, as_of=date(2025, 7, 31))[ANN]
