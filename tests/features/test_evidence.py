@@ -73,10 +73,19 @@ def test_page_that_seldom_works_is_low():
 def test_users_who_lose_all_their_pages_are_a_share():
     """Teams and players come and go; the share counts users, whose pages are named."""
     page = replace(PAGE, subject="user")
+    left = replace(GOOD, before=100, works_before=100, after=80, works_after=80, gone=20)
+    found = measures_of([left], BOUNDS, [page])["pages_gone_share"]
+
+    assert {"value": 0.2, "detail": ["The roster: 20 of 100 users would have it no more"]} == found
+    assert {"pages_asked": 80} == measured(left)
+
+
+def test_a_few_users_who_leave_are_no_share():
+    """Of ten users in a small league two leave in any week."""
+    page = replace(PAGE, subject="user")
     found = measures_of([replace(GOOD, after=8, works_after=8, gone=2)], BOUNDS, [page])["pages_gone_share"]
 
-    assert {"value": 0.2, "detail": ["The roster: 2 of 10 users would have it no more"]} == found
-    assert {"pages_asked": 8} == measured(replace(GOOD, after=8, works_after=8, gone=2))
+    assert {"value": 0.0, "detail": ["The roster: 2 of 10 users would have it no more"]} == found
 
 
 def test_bounds_name_pages_that_are_there(tmp_path):

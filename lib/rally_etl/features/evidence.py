@@ -20,6 +20,9 @@ from rally_etl.measures import Measures, measure
 from rally_etl.params import read_model
 from rally_etl.settings import Settings
 
+FEW_USERS = 10
+"""Fewer users than these leave their rosters in any week; in a small league they would be a great share."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -109,7 +112,7 @@ def measures_of(
         ),
         "pages_low": measure(len(low), low),
         "pages_gone_share": measure(
-            max((each.gone / each.works_before for each in gone), default=0.0),
+            max((each.gone / each.works_before for each in gone if each.gone >= FEW_USERS), default=0.0),
             [gone_in_words(pages[each.feature], each) for each in gone],
         ),
     }
