@@ -1,4 +1,4 @@
--- title: At least 99 % of the active teams have matches in the schedule, of this season where it has any
+-- title: At least 99 % of the active teams have matches in the schedule, of the newest season that it has
 -- severity: warn
 -- dimension: completeness
 -- owner: league-data
@@ -8,9 +8,7 @@ with meetings as materialized (
     select
         home_team_id,
         away_team_id,
-        match_date >= make_date(
-            cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1
-        ) as is_of_this_season
+        match_date
     from schedule
     where
         league_id = :league_id
@@ -18,14 +16,16 @@ with meetings as materialized (
         and home_team not ilike '%practice%'
 ),
 
+season as (
+    select make_date(cast(extract(year from max(match_date) - interval '7 months') as integer), 8, 1) as first_day
+    from meetings
+),
+
 scheduled as (
-    select home_team_id as team_id
-    from meetings
-    where is_of_this_season or not exists (select from meetings as m where m.is_of_this_season)
-    union
-    select away_team_id
-    from meetings
-    where is_of_this_season or not exists (select from meetings as m where m.is_of_this_season)
+    select distinct side.team_id
+    from meetings as m
+    inner join season as s on s.first_day <= m.match_date
+    cross join lateral (values (m.home_team_id), (m.away_team_id)) as side (team_id)
 ),
 
 compared as (
