@@ -50,14 +50,14 @@ class Plan:
         before = quote(schemas(self.run_id)[0], f"{table}_before")
         columns = read_catalog(self.connection, (table,))[table].column_names
         names = ", ".join(map(quote, columns))
-        new = ", ".join(
-            f"{values[name]} as {quote(name)}" if name in values else f"c.{quote(name)}" for name in columns
-        )
+        shown = ", ".join(f"c.{quote(name)}" for name in columns)
+        new = ", ".join(f"{quote(name)} = {value}" for name, value in values.items())
         binds = {"keys": list(keys), "league": self.league}
         for statement in (
-            f"create temp table hit on commit drop as select {new}, coalesce(p._op, 'update') as _op,"
+            f"create temp table hit on commit drop as select {shown}, coalesce(p._op, 'update') as _op,"
             f" coalesce(p._leagues, array[cast(:league as text)]) as _leagues"
             f" from {self._shown(table)} as c left join {plan} as p using ({key}) where c.{key} = any(:keys)",
+            *([f"update hit as c set {new}"] if new else []),
             f"delete from {plan} where {key} = any(:keys)",
             f"insert into {plan} ({names}, _op, _leagues) select {names}, _op, _leagues from hit",
             f"insert into {before} ({names}) select {names} from {quote('public', table)} as l"

@@ -182,6 +182,9 @@ def attempt(bench: Bench, control: Verdict, damage: Damage, size: float) -> Tria
             rows, verdict = _DAMAGED[damage.enters](bench, engine, settings, damage, size)
             caught, decision = verdict.beyond(control), verdict.decision
             has_effect = verdict.candidate != control.candidate
+        except sa.exc.DBAPIError as error:
+            error.add_note(f"damage {damage.name!r}, {size_in_words(size)}")
+            raise
         except RallyEtlError as refusal:
             caught, decision = [Finding(f"refused: {str(refusal).splitlines()[0]}", "error", 1)], "refused"
     return Trial(damage, size, rows, tuple(caught), decision, has_effect)
