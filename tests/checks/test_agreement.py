@@ -281,7 +281,7 @@ def test_comparing_writes_nothing_but_results(importing):
     writing = asked.model_copy(update={"name": "writing"})
     writing.__dict__["sql"] = "with gone as (delete from public.teams returning 1) select 1 as fact from gone"
 
-    with comparing.opened(importing.engine, run_id) as connection:
+    with comparing.opened(importing.engine, binds_of(run_id)) as connection:
         found = comparing.compare(connection, writing, binds_of(run_id), dict.fromkeys(asked.files, True))
 
     assert "errored" == found.outcome

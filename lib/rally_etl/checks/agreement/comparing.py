@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from rally_etl import naming
 from rally_etl.checks.agreement.cards import TooLarge, read_cards
 from rally_etl.checks.agreement.declared import SEVERITIES, Agreement, read_agreements
+from rally_etl.database.catalog import quote
 from rally_etl.database.engine import clean_message, read_only
 from rally_etl.errors import RallyEtlError
 from rally_etl.measures import counted
@@ -33,9 +34,9 @@ PARAMETERS = {"jit": "off", "work_mem": "64MB", "enable_mergejoin": "off", "enab
 """Of the session while it compares. The planner takes a join of names for one row, and would then read the schedule
 again for every team match."""
 
-_FACTS = (files("rally_etl.checks.agreement") / "facts.sql").read_text(encoding="utf-8").strip()
-_ASKED = """{facts},
-compared as materialized (
+_FACTS = (files("rally_etl.checks.agreement") / "facts.sql").read_text(encoding="utf-8")
+_FACT_TABLES = ("lines", "team_matches", "meetings", "paired", "played", "rosters", "known_lines")
+_ASKED = """with compared as materialized (
 {query}
 )
 select
@@ -109,33 +110,46 @@ def compare_sources(engine: sa.Engine, settings: Settings, run_id: str) -> list[
     """
     agreements = read_agreements(settings.params_dir)
     known = naming.load_leagues(settings.params_dir)
-    with opened(engine, run_id) as connection:
+    with read_only(engine, "public") as connection:
         leagues = connection.scalars(_LEAGUES, {"run_id": run_id}).all()
         live = league_ids(connection, settings)
         scraped: dict[str, dict[str, sa.Row]] = {league: {} for league in leagues}
         for row in connection.execute(_FILES, {"run_id": run_id}):
             scraped.setdefault(row.league, {})[row.kind] = row
-        results = []
-        for league in leagues:
-            binds = {
-                "league": league,
-                "league_id": live.get(league, -1),
-                "run_id": run_id,
-                "id_prefix": id_prefix(known.get(league)),
-            }
-            is_staged = {kind: file.is_staged for kind, file in scraped[league].items()}
-            cards = partial(_cards, settings, scraped[league].get("match_scores"))
+    results = []
+    for league in leagues:
+        binds = {
+            "league": league,
+            "league_id": live.get(league, -1),
+            "run_id": run_id,
+            "id_prefix": id_prefix(known.get(league)),
+        }
+        is_staged = {kind: file.is_staged for kind, file in scraped[league].items()}
+        cards = partial(_cards, settings, scraped[league].get("match_scores"))
+        with opened(engine, binds) as connection:
             results += [compare(connection, agreement, binds, is_staged, cards) for agreement in agreements]
     _store(engine, run_id, results)
     return results
 
 
 @contextmanager
-def opened(engine: sa.Engine, run_id: str) -> Iterator[sa.Connection]:
-    """A transaction that cannot write, in which bare names are those of the run's plan."""
-    with read_only(engine, schemas(run_id)[0], "public") as connection:
-        for name, value in PARAMETERS.items():
+def opened(engine: sa.Engine, binds: dict[str, object]) -> Iterator[sa.Connection]:
+    """A transaction that cannot write, in which bare names are those of the run's plan and of what `facts.sql` makes.
+
+    Args:
+        binds: as for `compare`; the facts are those of their league.
+    """
+    with engine.connect() as connection:
+        path = ", ".join(quote(name) for name in (schemas(str(binds["run_id"]))[0], "public"))
+        for name, value in {**PARAMETERS, "search_path": path}.items():
             connection.execute(sa.text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+        for statement in _FACTS.split(";\n"):
+            if statement.strip():
+                asked = {name: value for name, value in binds.items() if f":{name}" in statement}
+                connection.execute(sa.text(statement), asked)
+        for name in _FACT_TABLES:
+            connection.execute(sa.text(f"analyze pg_temp.{name}"))
+        connection.execute(sa.text("set transaction read only"))
         yield connection
 
 
@@ -163,7 +177,7 @@ def compare(
         note = f"the staged rows of {' and '.join(other)} are not those of this run's file"
         return Compared(**said, outcome="errored", note=note)
     started = time.perf_counter()
-    query = _ASKED.format(facts=_FACTS, query=agreement.sql, worst=WORST)
+    query = _ASKED.format(query=agreement.sql, worst=WORST)
     try:
         if "cards" in agreement.binds:
             binds = binds | {"cards": cards()}
