@@ -1,6 +1,6 @@
 -- Tail of a query after recomputed.sql: one row per active team; `figures` says what differs, as printed and as
--- recomputed. Explained is what missing or short team matches, or lines that can be counted
--- in more than one way, may come to at the most; what is beyond that is unexplained.
+-- recomputed. Explained is what missing or short team matches, or lines that can be counted in more than one way, may
+-- come to at the most; what is beyond that is unexplained.
 ,
 
 -- Some leagues print no points at times: 0 throughout. Of others that would be a loss.
@@ -75,7 +75,8 @@ differing as (
 ),
 
 -- What may be behind a difference, the simplest first: nothing but lines that are short or odd; team matches that only
--- the site has (a tie on the site may be one that is due and not reported); some that only the lines have, also in part.
+-- the site has (a tie on the site may be one that is due and not reported); some that only the lines have, or a part
+-- of one.
 supposed as (
     select
         d.*,
