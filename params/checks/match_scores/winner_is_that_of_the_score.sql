@@ -4,7 +4,6 @@
 -- owner: league-data
 -- why: Scores are stored home first; where the winner contradicts them a file was read the wrong way round. CNSWPL prints the home side for lines whose tie-break it lists as a set.
 -- mend: Look a few of the lines up on the site; if the scores are the wrong way round, scrape again: the direction of a file is found anew at each import.
--- max_failing_rows: 5
 -- max_failing_share: 0.01
 -- max_failing_share.CNSWPL: 0.05
 -- warn_above_rows: 15
