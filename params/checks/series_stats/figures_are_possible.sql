@@ -19,7 +19,7 @@ select
     s.games_won,
     s.games_lost
 from series_stats as s
-left join teams as t on t.id = s.team_id
+left join teams as t on t.id = s.team_id and t.league_id = :league_id
 where
     s.league_id = :league_id
     and t.is_active is not false

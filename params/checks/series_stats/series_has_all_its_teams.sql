@@ -20,7 +20,7 @@ ranked as (
         s.series_id,
         count(*) as row_count
     from series_stats as s
-    left join teams as t on t.id = s.team_id
+    left join teams as t on t.id = s.team_id and t.league_id = :league_id
     where
         s.league_id = :league_id
         and t.is_active is not false
