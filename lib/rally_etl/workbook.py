@@ -213,13 +213,13 @@ class Book:
 
     # 03 validation
 
-    def checks(self) -> Table | Note:
-        """Run the checks on the candidate; show them, failures first."""
+    def checks(self, *, passed: bool = False) -> Table | Note:
+        """Run the checks on the candidate; show them, failures first, and each that *passed* where it is asked for."""
         if self.active:
             from rally_etl.checks import run_checks
 
             run_checks(self.engine, self.settings, self.run_id)
-        return checked.checks_table(self)
+        return checked.checks_table(self, passed=passed)
 
     def checks_chart(self) -> Any:
         """Outcomes of the checks per league."""

@@ -29,3 +29,20 @@ def test_failing_rows_go_on_with_keys(settings, engine, finished_run, monkeypatc
     assert 50 == len(book.failing_rows(name).rows)
     told = next(row for row in book.checks().rows if row["check_name"] == name)
     assert ("A team is named", "name it", 2.0) == (told["should_be_true"], told["mend"], told["threshold"])
+
+
+def test_checks_that_passed_are_told_by_table(settings, engine, finished_run, monkeypatch):
+    """One line for all that passed of a table, so that those that did not are seen; each by itself where asked for."""
+    passed = ROW.replace("'failed', 250, 2", "'passed', 0, 0")
+    with engine.begin() as connection:
+        connection.execute(sa.text("delete from etl.check_results where run_id = :run"), {"run": finished_run})
+        connection.execute(sa.text(ROW.replace("team_is_named", "name_is_unique")), {"run": finished_run})
+        for league in ("NSTF", "CITA"):
+            connection.execute(sa.text(passed.replace("'NSTF'", f"'{league}'")), {"run": finished_run})
+    monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("RALLY_HOME", str(settings.root))
+    book = workbook.open("explore")
+
+    shown = [(row["outcome"], row["check_name"], row["league"]) for row in book.checks().rows]
+    assert [("failed", "teams/name_is_unique", "NSTF"), ("passed", "1 check of teams", "CITA, NSTF")] == shown
+    assert 3 == len(book.checks(passed=True).rows)

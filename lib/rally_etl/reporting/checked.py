@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rally_etl.checks.results import CheckResult
+from rally_etl.measures import counted
 from rally_etl.reporting import recorded
 from rally_etl.reporting.tables import Note, Table, in_words
 
@@ -25,15 +27,36 @@ def checks_chart(book: Book) -> Any:
     return charts.check_outcomes(rows, title=f"{passed:,} of {total:,} checks passed")
 
 
-def checks_table(book: Book) -> Table:
-    """Every check, those first that are not passed, with what should be true and how to mend it."""
+def checks_table(book: Book, *, passed: bool) -> Table:
+    """The checks that say something, with what should be true and how to mend it; then those that passed, by table.
+
+    Args:
+        passed: list each check that passed too.
+    """
     columns = ("outcome", "check_name", "league", "failing_rows", "threshold", "severity", "seconds", "error")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    folded: dict[str, list[dict]] = {}
     for row in book.of_run(recorded.check_results):
+        if row["outcome"] == "passed" and not passed:
+            folded.setdefault(CheckResult.table_of(row["check_name"]), []).append(row)
+            continue
         wrong = row["outcome"] not in ("passed", "skipped")
         told = {"should_be_true": row["title"], "mend": row["mend"]} if wrong else {"should_be_true": "", "mend": ""}
         rows.append({name: row[name] for name in columns} | told)
-    return Table(rows, title="Checks", empty="No check was run.")
+    for table, found in sorted(folded.items()):
+        names = {row["check_name"] for row in found}
+        rows.append(
+            dict.fromkeys((*columns, "should_be_true", "mend"), "")
+            | {
+                "outcome": "passed",
+                "check_name": f"{counted(len(names), 'check')} of {table}",
+                "league": ", ".join(sorted({row["league"] for row in found})),
+                "failing_rows": sum(row["failing_rows"] or 0 for row in found),
+                "seconds": sum(row["seconds"] or 0 for row in found),
+            }
+        )
+    note = "book.checks(passed=True) lists each check that passed." if folded else ""
+    return Table(rows, title="Checks", empty="No check was run.", note=note)
 
 
 def failing_rows(book: Book, check: str, limit: int) -> Table | Note:

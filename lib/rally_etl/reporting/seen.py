@@ -55,6 +55,7 @@ def rows_of(connection: sa.Connection, run_id: str) -> list[dict[str, Any]]:
 def table(book: Book) -> Table | Note:
     """Every page of every league: whose it is, for how many it works before and after, and the worst examples."""
     found = _of_run(book)
+    nobody = sorted({f"{row['title']} ({row['league']})" for row in found if row["state"] == "nobody has it"})
     rows = [
         {
             "page": row["title"],
@@ -65,8 +66,10 @@ def table(book: Book) -> Table | Note:
             "worst": "; ".join(_examples(row)),
         }
         for row in found
+        if row["state"] != "nobody has it"
     ]
-    return Table(rows, title=sentence(found), empty=EMPTY)
+    note = f"Nobody has: {', '.join(nobody)}." if nobody else ""
+    return Table(rows, title=sentence(found), empty="Nobody has any page." if found else EMPTY, note=note)
 
 
 def chart(book: Book) -> Any:
