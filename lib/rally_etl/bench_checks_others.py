@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -29,7 +30,8 @@ def great_expectations(job: dict) -> dict:
     batch = source.add_table_asset("leagues", table_name="leagues").add_batch_definition_whole_table("all")
     suite = gx.ExpectationSuite(name="checks")
     for rule in job["rules"]:
-        query = rule["sql"].replace("{", "{{").replace("}", "}}")
+        # it is put into brackets on one line, where a comment at its end would swallow the closing one
+        query = re.sub(r"--[^\n]*", "", rule["sql"]).replace("{", "{{").replace("}", "}}")
         suite.add_expectation(
             gx.expectations.UnexpectedRowsExpectation(unexpected_rows_query=query, meta={"name": rule["name"]})
         )

@@ -61,7 +61,7 @@ _TABLE: list[tuple[str, str, Callable[[sa.Connection, float], int]]] = [
     ("availability of no player", "7", _run(WITHOUT_KEYS, "update player_availability set player_id = 999999")),
     ("associations of nobody", "50", _run("update user_player_associations set tenniscores_player_id ="
         " 'nndz-gone' || user_id")),
-    ("votes of nobody", "1", _run(WITHOUT_KEYS, "update poll_responses set player_id = 999999")),
+    ("votes of nobody", "1", _run(WITHOUT_KEYS, "update poll_responses set player_id = 900000 + id")),
     ("unique key of the lines dropped", "16", _run(
         "do $$ declare one record; begin for one in select i.indexrelid::regclass as name, c.conname from pg_index as i"
         " left join pg_constraint as c on c.conindid = i.indexrelid where i.indrelid = 'match_scores'::regclass"
@@ -77,7 +77,6 @@ _TABLE: list[tuple[str, str, Callable[[sa.Connection, float], int]]] = [
         " home_player_2_id, away_player_1_id, away_player_2_id, scores, winner,"
         " tenniscores_match_id || substring(tenniscores_match_id from '_Line[0-9]+$') from match_scores")),
     ("sequence behind", "1", _run("select setval(pg_get_serial_sequence('teams', 'id'), 1, true)")),
-    ("logos gone", "43", _run("update clubs set logo_filename = null, club_address = null")),
 ]  # fmt: skip
 
 DAMAGES = [Damage(f"live, {name}", incident, "live", (1.0,), apply) for name, incident, apply in _TABLE]

@@ -181,7 +181,7 @@ def attempt(bench: Bench, control: Verdict, damage: Damage, size: float) -> Tria
         try:
             rows, verdict = _DAMAGED[damage.enters](bench, engine, settings, damage, size)
             caught, decision = verdict.beyond(control), verdict.decision
-            has_effect = verdict.candidate != control.candidate
+            has_effect = damage.enters != "scrape" or verdict.candidate != control.candidate
         except sa.exc.DBAPIError as error:
             error.add_note(f"damage {damage.name!r}, {size_in_words(size)}")
             raise
