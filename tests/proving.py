@@ -10,13 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.checks import Check
-from rally_etl.checks.proofs import ANOTHER_LEAGUE_ID, AS_OF, LEAGUE_ID, REPEAT
+from rally_etl.checks.proofs import ANOTHER_LEAGUE_ID, AS_OF, KINDS, LEAGUE_ID, cases, failing_rows_of
 from rally_etl.database.catalog import IMPORTED
 
 SEASON = (dt.date(2025, 8, 1), dt.date(2026, 7, 31))
@@ -64,42 +64,54 @@ class Reading:
 
 
 def readings(check: Check, proof: dict) -> list[Reading]:
-    """What a proof says, first the rows that are wrong, then those that are right, then what follows from them."""
-    wrong = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))
-    told = {kind: _merged(proof.get("given", {}), {check.table: proof[kind]}) for kind in ("failing", "passing")}
+    """What a proof says, case by case."""
+    found = []
+    for number, case in enumerate(cases(proof), 1):
+        of_case = _readings(check, case)
+        found += of_case if number == 1 else [replace(each, name=f"case {number}: {each.name}") for each in of_case]
+    return found
+
+
+def _readings(check: Check, case: dict) -> list[Reading]:
+    """What a case says, first the rows that are wrong, then those that are right, then what follows from them."""
+    given, as_of = case.get("given", {}), case.get("as_of", AS_OF)
+    kinds = [kind for kind in KINDS if kind in case]
+    wrong = failing_rows_of(case) if "failing" in case else 0
+    told = {kind: _merged(given, {check.table: case[kind]}) for kind in kinds}
     counts = {
         "failing": {HOME: wrong, **dict.fromkeys((*OTHERS, ANOTHER_LEAGUE_ID), 0)},
         "passing": {HOME: 0},
     }
-    found = [Reading(kind, told[kind], counts[kind]) for kind in told]
-    for kind in told:
-        found.append(Reading(f"{kind}, is_active is NULL", _changed(told[kind], _no_flag), counts[kind]))
+    found = [Reading(kind, told[kind], counts[kind], as_of=as_of) for kind in kinds]
+    for kind in kinds:
+        without_flag = _changed(told[kind], _no_flag)
+        found.append(Reading(f"{kind}, is_active is NULL", without_flag, counts[kind], as_of=as_of))
         turned = _changed(told[kind], _other_way_round if "~" in check.sql else _names_too)
-        found.append(Reading(f"{kind}, ids and names the other way round", turned, counts[kind]))
-        if _OF_SEASON in check.sql:
+        found.append(Reading(f"{kind}, ids and names the other way round", turned, counts[kind], as_of=as_of))
+        if _OF_SEASON in check.sql and "as_of" not in case:
             found += [Reading(f"{kind}, on {day}", told[kind], counts[kind], as_of=day) for day in SEASON]
     # What users wrote is of no league, and rows of `leagues` say what a league is.
-    if {check.table, *proof.get("given", {})} <= set(IMPORTED) - {"leagues"}:
+    if len(kinds) == len(KINDS) and {check.table, *given} <= set(IMPORTED) - {"leagues"}:
         right, strange = told["passing"], [_moved(told["failing"], league) for league in OTHERS]
         beside = {HOME: 0, **dict.fromkeys(OTHERS, wrong)}
-        found.append(Reading("right beside leagues that are wrong", _merged(right, *strange), beside))
+        found.append(Reading("right beside leagues that are wrong", _merged(right, *strange), beside, as_of=as_of))
         strange = [_moved(told["passing"], league) for league in OTHERS]
         found.append(
             Reading(
                 "wrong beside leagues that are right",
                 _merged(told["failing"], *strange),
                 {HOME: wrong, **dict.fromkeys(OTHERS, 0)},
+                as_of=as_of,
             )
         )
-    for kind in told:
-        for table in set(proof.get("given", {})) & set(IMPORTED):
+    for kind in kinds:
+        for table in set(given) & set(IMPORTED):
             without = {name: rows for name, rows in told[kind].items() if name != table}
             strange = [_moved({table: told[kind][table]}, league) for league in OTHERS]
             if table == check.table:
-                without = _merged(without, {table: proof[kind]})
-            found.append(
-                Reading(f"{kind}, {table} of other leagues", _merged(without, *strange), {HOME: None}, without)
-            )
+                without = _merged(without, {table: case[kind]})
+            moved = _merged(without, *strange)
+            found.append(Reading(f"{kind}, {table} of other leagues", moved, {HOME: None}, without, as_of))
     return found
 
 

@@ -42,6 +42,14 @@ def test_right_check_is_proved(stage):
     assert [] == proofs.prove(stage, CHECK, PROOF)
 
 
+def test_case_has_rows_and_a_day_of_its_own(stage):
+    """What is wrong in the database of one case is not laid out in another's."""
+    check = replace(CHECK, sql=CHECK.sql + " and exists (select from clubs) and cast(:as_of as date) > '2026-01-01'")
+    case = PROOF | {"given": {"clubs": [{"id": 1}]}, "as_of": "2026-02-01"}
+
+    assert [] == proofs.prove(stage, check, {"passing": PROOF["failing"], "cases": [case]})
+
+
 @pytest.mark.parametrize(
     ("sql", "proof", "says"),
     [
@@ -53,6 +61,9 @@ def test_right_check_is_proved(stage):
         (CHECK.sql, PROOF | {"given": {"courts": [{}]}}, "given.courts names a table that the database does not have"),
         (CHECK.sql, PROOF | {"given": {"users": [{"id": 1}]}}, "the failing rows cannot be laid out: null value"),
         (CHECK.sql, PROOF | {"failing_rows": 0, "failing": PROOF["passing"]}, "wants no failing row"),
+        (CHECK.sql, PROOF | {"cases": [{"failing": PROOF["passing"]}]}, "case 2: it finds 0 and not 1"),
+        (CHECK.sql, PROOF | {"cases": [{"passing": PROOF["failing"]}]}, "case 2: it finds 2 and not 0"),
+        (CHECK.sql, PROOF | {"cases": [{"passing": [{"named": 1}]}]}, "passing says named: no column of teams"),
     ],
 )
 def test_fault_is_told(stage, sql, proof, says):

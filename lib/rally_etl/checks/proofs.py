@@ -1,8 +1,9 @@
 """Proofs of checks: rows that a check must find and rows that it must leave alone, tried on empty copies of the tables.
 
 A proof is `tests/checks/<table>/<statement>.yaml` with ``failing`` and ``passing`` (rows of the check's table), and
-where needed ``given`` (rows of other tables, those of users too) and ``failing_rows`` (how many rows the check returns,
-where it groups them).
+where needed ``given`` (rows of other tables, those of users too), ``failing_rows`` (how many rows the check returns,
+where it groups them), ``as_of`` (the day that counts as today), and ``cases``: a list of further databases to try, each
+with keys of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ AS_OF = dt.date(2025, 10, 15)
 
 LEAGUE_ID, ANOTHER_LEAGUE_ID = 1, 2
 KINDS = ("failing", "passing")
+CASE_KEYS = (*KINDS, "given", "failing_rows", "as_of")
 DEFAULTS = {"league_id": LEAGUE_ID, "is_active": True}
 REPEAT = "repeat"
 """Not a column: `repeat: 3` stands for three equal rows."""
@@ -69,14 +72,29 @@ def read_proof(folder: Path, check: str) -> dict[str, Any]:
             f"hint: it holds rows that the check must find (failing) and rows that it must leave alone (passing)"
         )
     proof = read_mapping(path)
-    wrong = [f"`{key}` is no key of a proof" for key in proof if key not in (*KINDS, "given", "failing_rows")]
+    wrong = [f"`{key}` is no key of a proof" for key in proof if key not in (*CASE_KEYS, "cases")]
     wrong += [f"`{kind}` is missing or empty" for kind in KINDS if not proof.get(kind)]
+    for number, case in enumerate(proof.get("cases", []), 2):
+        wrong += [f"`{key}` is no key of a case (case {number})" for key in case if key not in CASE_KEYS]
+        if not any(case.get(kind) for kind in KINDS):
+            wrong.append(f"case {number} has neither `failing` nor `passing`")
     if wrong:
         raise UsageError(
             f"{path}: {'; '.join(wrong)}; nothing was proved\n"
-            "hint: a proof takes failing, passing, and where needed given (rows of other tables) and failing_rows"
+            "hint: a proof takes failing, passing, and where needed given (rows of other tables), failing_rows, as_of,"
+            " and cases (a list of further databases with the same keys)"
         )
     return proof
+
+
+def cases(proof: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The databases that a proof tries: the one that it says itself, and its further cases."""
+    return [proof, *proof.get("cases", [])]
+
+
+def failing_rows_of(case: Mapping[str, Any]) -> int:
+    """How many rows the check has to return for the failing rows of a case."""
+    return case.get("failing_rows", sum(row.get(REPEAT, 1) for row in case["failing"]))
 
 
 @contextmanager
@@ -172,40 +190,52 @@ def prove(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> 
         return [f"the header's {' and '.join(unsaid)} is still that of the template"]
     if unknown := _unknown_columns(connection, check, proof):
         return unknown
-    wanted = proof.get("failing_rows", sum(row.get(REPEAT, 1) for row in proof["failing"]))
+    faults = []
+    for number, case in enumerate(cases(proof), 1):
+        found = _prove_case(connection, check, case)
+        faults += found if number == 1 else [f"case {number}: {fault}" for fault in found]
+    return faults
+
+
+def _prove_case(connection: sa.Connection, check: Check, case: Mapping[str, Any]) -> list[str]:
+    """What is wrong in one of the databases that a proof tries."""
+    facts = replace(_FACTS, as_of=case.get("as_of", AS_OF))
+    wanted = failing_rows_of(case) if "failing" in case else 0
     faults = []
     for kind, league_id, count, where in (
         ("failing", LEAGUE_ID, wanted, "of the failing rows"),
         ("passing", LEAGUE_ID, 0, "of the passing rows"),
         ("failing", ANOTHER_LEAGUE_ID, 0, "of the failing rows when another league is asked: restrict by :league_id"),
     ):
+        if kind not in case:
+            continue
         try:
-            with laid_out(connection, _tables(check, proof, kind)):
-                result = run_check(connection, check, league_id, league="PROOF", facts=_FACTS)
+            with laid_out(connection, _tables(check, case, kind)):
+                result = run_check(connection, check, league_id, league="PROOF", facts=facts)
         except sa.exc.DBAPIError as error:
             return [f"the {kind} rows cannot be laid out: {clean_message(error)}"]
         if result.outcome == "errored":
             return [f"the query does not run: {result.error}"]
         if result.failing_rows != count:
             faults.append(f"it finds {result.failing_rows} and not {count} {where}{_found(result)}")
-    if not wanted:
+    if "failing" in case and not wanted:
         faults.append("the proof wants no failing row")
     return faults
 
 
-def _tables(check: Check, proof: Mapping[str, Any], kind: str) -> dict[str, list[dict]]:
-    tables = {table: list(rows) for table, rows in proof.get("given", {}).items()}
-    tables.setdefault(check.table, []).extend(proof[kind])
+def _tables(check: Check, case: Mapping[str, Any], kind: str) -> dict[str, list[dict]]:
+    tables = {table: list(rows) for table, rows in case.get("given", {}).items()}
+    tables.setdefault(check.table, []).extend(case[kind])
     return tables
 
 
 def _unknown_columns(connection: sa.Connection, check: Check, proof: Mapping[str, Any]) -> list[str]:
     """Names in rows that are no column: such a value would be lost without a word."""
     known: dict[str, set[str]] = {}
-    for row in connection.execute(_COLUMNS, {"names": [check.table, *proof.get("given", {})]}):
+    given = [(table, f"given.{table}", rows) for case in cases(proof) for table, rows in case.get("given", {}).items()]
+    parts = [(check.table, kind, case[kind]) for case in cases(proof) for kind in KINDS if kind in case] + given
+    for row in connection.execute(_COLUMNS, {"names": [table for table, _, _ in parts]}):
         known.setdefault(row.table_name, {REPEAT}).add(row.name)
-    parts = [(check.table, kind, proof[kind]) for kind in KINDS]
-    parts += [(table, f"given.{table}", rows) for table, rows in proof.get("given", {}).items()]
     faults = []
     for table, where, rows in parts:
         if table not in known:
