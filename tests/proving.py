@@ -142,7 +142,10 @@ def _merged(*parts: Rows) -> Rows:
 
 def _changed(tables: Rows, change: Any) -> Rows:
     """The rows of all tables, changed; those of `leagues` stay, since other rows say their ids as `league_id`."""
-    return {table: rows if table == "leagues" else [change(row) for row in rows] for table, rows in tables.items()}
+    return {
+        table: rows if table.removeprefix("public.") == "leagues" else [change(row) for row in rows]
+        for table, rows in tables.items()
+    }
 
 
 def _moved(tables: Rows, league: int) -> Rows:

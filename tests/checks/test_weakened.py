@@ -26,13 +26,21 @@ CHECKS = read_checks(REPOSITORY / "params")
 OPEN = yaml.safe_load((PROOFS / "survivors.yaml").read_text(encoding="utf-8")) or {}
 KNOWN = yaml.safe_load((PROOFS / "equivalent.yaml").read_text(encoding="utf-8"))
 TRIED_EACH_TIME = 8
+STRANGE = (
+    "create schema archive create table remarks (id integer, club_id integer, series_id integer, team_id integer)",
+    "create schema zone create table remarks (id integer, club_id integer, series_id integer, team_id integer)",
+    "create table public.badges (id integer, club_id text, series_id text, team_id text)",
+)
+"""Tables that a look at the catalogue must pass by: of schemas before and after ours, and with ids that are no numbers."""
 
 
 @pytest.fixture(scope="module")
 def connection(module_engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Empty tables for all proofs of the module."""
+    """Empty tables for all proofs of the module, and tables that are none of the application's."""
     with stage(module_engine) as made:
         counting(made)
+        for statement in STRANGE:
+            made.exec_driver_sql(statement)
         yield made
 
 

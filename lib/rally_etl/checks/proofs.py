@@ -133,9 +133,13 @@ def laid_out(connection: sa.Connection, tables: Mapping[str, Iterable[dict]]) ->
 
 
 def put(connection: sa.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Fill a table on the stage, of the proof's league and active where a row does not say otherwise."""
+    """Fill a table on the stage, of the proof's league and active where a row does not say otherwise.
+
+    Args:
+        table: its name; with `public.` the table of the empty database behind the copy.
+    """
     expanded = [{**DEFAULTS, **row} for row in rows for _ in range(row.get(REPEAT, 1))]
-    name = quote(table)
+    name = quote(*table.split("."))
     connection.execute(
         sa.text(f"insert into {name} select * from jsonb_populate_recordset(null::{name}, cast(:rows as jsonb))"),
         {"rows": json.dumps(expanded, default=str)},
@@ -234,13 +238,14 @@ def _unknown_columns(connection: sa.Connection, check: Check, proof: Mapping[str
     known: dict[str, set[str]] = {}
     given = [(table, f"given.{table}", rows) for case in cases(proof) for table, rows in case.get("given", {}).items()]
     parts = [(check.table, kind, case[kind]) for case in cases(proof) for kind in KINDS if kind in case] + given
-    for row in connection.execute(_COLUMNS, {"names": [table for table, _, _ in parts]}):
+    for row in connection.execute(_COLUMNS, {"names": [table.removeprefix("public.") for table, _, _ in parts]}):
         known.setdefault(row.table_name, {REPEAT}).add(row.name)
     faults = []
     for table, where, rows in parts:
-        if table not in known:
+        columns = known.get(table.removeprefix("public."))
+        if columns is None:
             faults.append(f"{where} names a table that the database does not have")
-        elif strange := sorted({name for row in rows for name in row} - known[table]):
+        elif strange := sorted({name for row in rows for name in row} - columns):
             faults.append(f"{where} says {', '.join(strange)}: no column of {table}")
     return faults
 
