@@ -22,7 +22,7 @@ user_columns as (
     from pg_class as c
     inner join pg_attribute as a on a.attrelid = c.oid
     where
-        c.relnamespace = to_regnamespace('public')
+        cast(cast(c.relnamespace as regnamespace) as text) = 'public'
         and c.relkind in ('r', 'p')
         and c.relname not in ('series', 'series_leagues', 'teams', 'players', 'series_stats')
         and a.attname like '%series\_id'
