@@ -15,4 +15,4 @@ left join teams as t on t.id = p.team_id and t.league_id = :league_id
 where
     p.league_id = :league_id
     and p.is_active is not false
-    and (t.id is not null and t.is_active is not false) is not true
+    and (t.id is null or t.is_active is false)

@@ -23,7 +23,7 @@ where
         or wins + losses > 200
         or least(win_percentage, career_win_percentage) < 0
         or greatest(win_percentage, career_win_percentage) > 100
-        or (wins + losses > 0 and abs(win_percentage * (wins + losses) - 100.0 * wins) > wins + losses)
+        or abs(win_percentage * (wins + losses) - 100.0 * wins) > wins + losses
         or career_matches <> career_wins + career_losses
-        or (career_matches > 0 and career_matches < wins + losses)
+        or nullif(career_matches, 0) < wins + losses -- 0 where the page shows none
     )

@@ -36,13 +36,19 @@ compared as (
         p.losses,
         l.won_count,
         l.lost_count,
-        (p.wins = l.won_count and p.losses = l.lost_count) is true as agrees,
-        avg(cast((p.wins = l.won_count and p.losses = l.lost_count) is true as integer)) over () as agreeing_share
+        (p.wins = l.won_count and p.losses = l.lost_count) is true as agrees
     from players as p
     inner join played as l on l.player_id = p.tenniscores_player_id and l.team_id = p.team_id
     where
         p.league_id = :league_id
         and p.is_active is not false
+),
+
+measured as (
+    select
+        *,
+        avg(cast(agrees as integer)) over () as agreeing_share
+    from compared
 )
 
 select
@@ -53,7 +59,7 @@ select
     won_count,
     lost_count,
     round(agreeing_share, 3) as agreeing_share
-from compared
+from measured
 where
     not agrees
     and agreeing_share < 0.9
