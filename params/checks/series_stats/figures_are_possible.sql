@@ -24,9 +24,7 @@ where
     s.league_id = :league_id
     and t.is_active is not false
     and (
-        num_nulls(s.matches_won, s.matches_lost, s.matches_tied, s.lines_won, s.lines_lost) = 0
-        and num_nulls(s.sets_won, s.sets_lost, s.games_won, s.games_lost) = 0
-        and least(s.points, s.matches_won, s.matches_lost, s.matches_tied, s.lines_won, s.lines_lost) >= 0
+        least(s.points, s.matches_won, s.matches_lost, s.matches_tied, s.lines_won, s.lines_lost) >= 0
         and least(s.lines_for, s.lines_ret, s.sets_won, s.sets_lost, s.games_won, s.games_lost) >= 0
         and s.lines_won + s.lines_lost + coalesce(s.lines_for, 0) <= 5 * (s.matches_won + s.matches_lost + s.matches_tied)
         and s.sets_won + s.sets_lost <= 3 * (s.lines_won + s.lines_lost + coalesce(s.lines_for, 0))

@@ -18,4 +18,4 @@ left join teams as t on t.id = s.team_id and t.league_id = :league_id
 left join series as e on e.id = s.series_id
 where
     s.league_id = :league_id
-    and (t.id is not null and e.id is not null) is not true
+    and (t.id is null or e.id is null)
