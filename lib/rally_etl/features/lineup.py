@@ -2,7 +2,7 @@
 
 The page offers the roster of the team, finds players by name, and opens line-ups that users saved: texts that hold
 names. A name that no player of the team has or had cannot be opened; who has left the team may be replaced, and who
-goes by another first or last name than in live is recognised. A roster that is short is the league's own affair, one
+goes by a name that shares a word with the one in live is recognised. A roster that is short is the league's own affair, one
 that cannot fill two courts is not.
 """
 
@@ -39,10 +39,10 @@ FEATURE = Feature(
     former as (
         select distinct p.team_id, b.first_name || ' ' || b.last_name as player_name
         from public.players as b
-        join players as p on p.id = b.id
-            and (p.first_name = b.first_name or p.last_name = b.last_name)
-            and (p.first_name <> b.first_name or p.last_name <> b.last_name)
+        join players as p on p.id = b.id and (p.first_name, p.last_name) <> (b.first_name, b.last_name)
         where b.league_id = :league_id
+            and string_to_array(p.first_name || ' ' || p.last_name, ' ')
+            && string_to_array(b.first_name || ' ' || b.last_name, ' ')
     ),
     offered as (
         select team_id, sum(players) as players, max(players) as namesakes
