@@ -11,8 +11,9 @@ from rally_etl.database.catalog import IMPORTED, REQUIRED, Table, quote, read_ca
 from rally_etl.measures import Measures, counted, measure
 from rally_etl.planning.completeness import completeness_measures
 from rally_etl.planning.fates import accounting
+from rally_etl.planning.improbable import improbable_measures
 from rally_etl.planning.operations import of_run
-from rally_etl.planning.scene import league_rows
+from rally_etl.planning.scene import id_prefix, league_rows
 from rally_etl.planning.schema import schemas
 from rally_etl.planning.sql import read
 
@@ -64,6 +65,7 @@ def import_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measu
             measures[league] = _file_measures(files) | _plan_measures(connection, binds)
             measures[league] |= _identity_measures(connection, catalog, binds)
             measures[league] |= completeness_measures(connection, catalog, binds)
+            measures[league] |= improbable_measures(connection, catalog, binds, id_prefix(leagues.get(league)))
             operation = of_run(connection, run_id)
             if operation and operation["kind"] != "guard":  # a person asked for this by name
                 asked = ["teams_gone_share", "teams_new_share", "series_gone", "series_new", "active_drop_share"]
