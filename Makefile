@@ -52,17 +52,17 @@ lab: $(VENV)/.run  ## Open JupyterLab on the notebooks (LAB_PORT=8888)
 
 bench: $(VENV)/.run  ## Measure imports of 10,000 to 1,000,000 match lines against the floor
 	@$(BIN)/python -m rally_etl.bench $(BENCH)
-	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench_users)
-	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench_publish)
+	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench.users)
+	@$(if $(BENCH),,$(BIN)/python -m rally_etl.bench.publish)
 
 bench-identity: $(VENV)/.run  ## Measure how teams are recognised under other names, beside rapidfuzz and equal names
-	@$(BIN)/python -m rally_etl.bench_identity $(BENCH)
+	@$(BIN)/python -m rally_etl.bench.identity $(BENCH)
 
 bench-mutations: $(VENV)/.run  ## Damage a good import in 180 ways, one at a time, and tell what notices it
-	@$(BIN)/python -m rally_etl.bench_mutations $(BENCH)
+	@$(BIN)/python -m rally_etl.bench.mutations $(BENCH)
 
 bench-checks: $(VENV)/.run $(BENCH_VENV)/.installed  ## Measure the checks beside Great Expectations and Soda Core
-	@$(BIN)/python -m rally_etl.bench_checks $(BENCH)
+	@$(BIN)/python -m rally_etl.bench.checks $(BENCH)
 
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed

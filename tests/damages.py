@@ -73,7 +73,9 @@ DAMAGES: dict[str, dict[str, str]] = {
             select -id, league_id, match_date, match_time, home_team, away_team, home_team_id, away_team_id, location
             from schedule where league_id = {LEAGUE} and home_team not ilike '%practice%'
         """,
-        "a place in another spelling": f"update schedule set location = location || ' Club' where location = {CLUB_NAME}",
+        "a place in another spelling": (
+            f"update schedule set location = location || ' Club' where location = {CLUB_NAME}"
+        ),
         "a club in another spelling": f"update clubs set name = name || ' Club' where id = {CLUB}",
     },
     "schedule_grid": {

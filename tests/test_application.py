@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from rally_etl import planning
-from rally_etl.bench_publish import READS, Application
+from rally_etl.bench.publish import READS, Application
 from rally_etl.database.references import read_reference_params
 from rally_etl.protection import note_users
 from rally_etl.sample.attachments import attach

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rally_etl.bench_damages import all_damages, how_many, size_in_words
-from rally_etl.bench_mutations import attempt, prepared, undamaged
-from rally_etl.bench_verdicts import NO_EFFECT, Finding, Trial, Verdict, in_markdown, summary
+from rally_etl.bench.mutations.damages import all_damages, how_many, size_in_words
+from rally_etl.bench.mutations.trying import attempt, prepared, undamaged
+from rally_etl.bench.mutations.verdicts import NO_EFFECT, Finding, Trial, Verdict, in_markdown, summary
 from rally_etl.gate import GO, NO_GO
 
 DAMAGES = {damage.name: damage for damage in all_damages()}

@@ -34,7 +34,8 @@ def project_files() -> tuple[Path, ...]:
     if listed.returncode == 0 and listed.stdout:
         found = [ROOT / name for name in listed.stdout.split("\0") if name]
     else:
-        written = {".venv", ".venv-bench", ".rally", ".git", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", "build"}
+        written = {".venv", ".venv-bench", ".rally", ".git", "__pycache__", "build"}
+        written |= {".pytest_cache", ".ruff_cache", ".hypothesis"}
         found = [path for path in ROOT.rglob("*") if not written & set(path.relative_to(ROOT).parts)]
         found = [path for path in found if path.name == "README.md" or ROOT / "reports" not in path.parents]
     return tuple(path for path in found if path.is_file())

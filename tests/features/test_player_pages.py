@@ -445,6 +445,18 @@ SAVED = (
              "update pg_temp.players set first_name = 'Pim' where id = 3"),
         ),
         (
+            # a part of the name moved from one to the other
+            (True, "4 players, 1 saved line-up, 1 under a former name"),
+            (*FOUR, "update players set last_name = 'van Other' where id = 3", SAVED.format("P3 van Other"),
+             "create temporary table players as table public.players",
+             "update pg_temp.players set first_name = 'P3 van', last_name = 'Else' where id = 3"),
+        ),
+        (
+            (False, "4 players, 1 saved line-up: 1 saved for a name that the team never had"),
+            (*FOUR, SAVED.format("P3 Other"), "create temporary table players as table public.players",
+             "update pg_temp.players set first_name = 'Pim', last_name = 'Else' where id = 3"),
+        ),
+        (
             (True, "4 players, 0 saved line-ups"),
             (*FOUR, SAVED.format("Nobody Ever"), "update saved_lineups set is_active = false"),
         ),

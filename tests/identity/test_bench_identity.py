@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rally_etl import bench_identity as bench
 from rally_etl import naming
+from rally_etl.bench import identity as bench
 from rally_etl.identity.thresholds import load_thresholds
 from rally_etl.sample.identity_league import EVENTS, Seen, league, next_scrape
 

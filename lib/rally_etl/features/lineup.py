@@ -2,8 +2,8 @@
 
 The page offers the roster of the team, finds players by name, and opens line-ups that users saved: texts that hold
 names. A name that no player of the team has or had cannot be opened; who has left the team may be replaced, and who
-goes by a name that shares a word with the one in live is recognised. A roster that is short is the league's own affair, one
-that cannot fill two courts is not.
+goes by a name that shares a word with the one in live is recognised. A roster that is short is the league's own affair,
+one that cannot fill two courts is not.
 """
 
 from __future__ import annotations

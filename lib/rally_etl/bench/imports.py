@@ -128,7 +128,7 @@ def vacuum(engine: sa.Engine) -> None:
 def import_in_child(folder: Path, url: str, label: str) -> dict[str, float]:
     """Import in a process of its own, so that its peak memory is its own."""
     done = subprocess.run(
-        [sys.executable, "-c", "from rally_etl.bench import import_once; import_once()"],
+        [sys.executable, "-c", "from rally_etl.bench.imports import import_once; import_once()"],
         input=json.dumps({"folder": str(folder), "url": url, "label": label}),
         capture_output=True,
         text=True,
@@ -262,7 +262,3 @@ def _row_by_row(connection: sa.Connection, rows: bytes) -> None:
     with connection.connection.cursor() as cursor:
         for line in rows.decode().splitlines():
             cursor.execute(statement, [None if value == "\\N" else value for value in line.split("\t")])
-
-
-if __name__ == "__main__":
-    main()

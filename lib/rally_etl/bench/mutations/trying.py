@@ -24,11 +24,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from rally_etl import checks, evidence, gate, planning, states
-from rally_etl.bench import project
-from rally_etl.bench_damaged_plans import Plan
-from rally_etl.bench_damages import SMALL_SHARE, Damage, Files, all_damages, size_in_words
-from rally_etl.bench_server import own_server
-from rally_etl.bench_verdicts import Finding, Trial, Verdict, in_markdown, summary
+from rally_etl.bench.imports import project
+from rally_etl.bench.mutations.damages import SMALL_SHARE, Damage, Files, all_damages, size_in_words
+from rally_etl.bench.mutations.plans import Plan
+from rally_etl.bench.mutations.verdicts import Finding, Trial, Verdict, in_markdown, summary
+from rally_etl.bench.server import own_server
 from rally_etl.checks import CheckResult
 from rally_etl.checks.agreement import compare_sources
 from rally_etl.checks.standings_evidence import compare_standings
@@ -71,7 +71,7 @@ class Bench:
 
 def main() -> None:
     """Try every damage and print one table; exit 1 if one is not caught."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_mutations", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.mutations", description=__doc__)
     parser.add_argument("--source", type=Path, nargs="+", help="scrape folders in order of time; the last is damaged")
     parser.add_argument("--as-of", type=date.fromisoformat, help="the day of the last scrape, with --source")
     parser.add_argument("--league", help="the league that is damaged; the first of the scrape if not given")
@@ -327,7 +327,3 @@ def _load(engine: sa.Engine, settings: Settings, scrape: Path, day: date) -> Non
         states.move(connection, run_id, leagues, "audited", "the bench takes it as good")
     for league in leagues:
         planning.publish(engine, run_id, [league])
-
-
-if __name__ == "__main__":
-    main()

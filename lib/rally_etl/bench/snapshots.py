@@ -1,7 +1,7 @@
 """How long a snapshot of a large league takes: taken, verified, and gone back to.
 
 The floor is one COPY of the match lines to nowhere: nothing that reads them all can be faster. Everything happens in a
-database and a folder of its own, which are removed afterwards. Run it with ``python -m rally_etl.bench_snapshots``.
+database and a folder of its own, which are removed afterwards. Run it with ``python -m rally_etl.bench.snapshots``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.bench import loaded, vacuum
+from rally_etl.bench.imports import loaded, vacuum
 from rally_etl.operations import KINDS
 from rally_etl.settings import Settings
 
@@ -31,7 +31,7 @@ LIVE = {
 
 def main() -> None:
     """Measure once and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_snapshots", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.snapshots", description=__doc__)
     parser.add_argument("--lines", type=int, default=LINES, help="match lines in the database")
     with loaded(parser.parse_args().lines, "snapshots") as (engine, settings):
         vacuum(engine)

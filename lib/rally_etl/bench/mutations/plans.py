@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl.bench_damages import ALL_SIZES, FEW, ONE, WHOLE, Damage, how_many
+from rally_etl.bench.mutations.damages import ALL_SIZES, FEW, ONE, WHOLE, Damage, how_many
 from rally_etl.database.catalog import quote, read_catalog
 from rally_etl.planning.schema import add_tables, create_candidate, planned_names, read_planned, schemas
 

@@ -20,7 +20,7 @@ from statistics import quantiles
 import psycopg2
 import sqlalchemy as sa
 
-from rally_etl.bench import loaded, vacuum
+from rally_etl.bench.imports import loaded, vacuum
 from rally_etl.database.engine import clean_message
 from rally_etl.sample.attachments import attach
 from rally_etl.sample.large import change_share
@@ -180,7 +180,7 @@ class Phases:
 
 def main() -> None:
     """Measure once and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_publish", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.publish", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="match lines, all of which change")
     measure(parser.parse_args().rows)
 

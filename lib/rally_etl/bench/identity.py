@@ -60,7 +60,7 @@ class Reader:
 
 def main() -> None:
     """Print who was recognised by which method, then the times; exit with 1 on a wrong merge of the product."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_identity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.identity", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="leagues per kind of season")
     parser.add_argument("--first", type=int, default=0, help="seed of the first league")
     parser.add_argument("--teams", type=int, default=TEAMS, help="teams per league")

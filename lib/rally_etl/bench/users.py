@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from rally_etl.bench import CHANGED, begin_run, loaded, vacuum
+from rally_etl.bench.imports import CHANGED, begin_run, loaded, vacuum
 from rally_etl.database.catalog import quote
 from rally_etl.database.engine import read_only
 from rally_etl.database.references import Reference, find_map, read_reference_params
@@ -28,7 +28,7 @@ TIMES = 3  # the best of them, of what can be done again
 
 def main() -> None:
     """Measure once and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_users", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.users", description=__doc__)
     parser.add_argument("--references", type=int, default=REFERENCES, help="references of users' rows, about")
     measure(parser.parse_args().references)
 

@@ -74,7 +74,7 @@ class Files:
 
 def all_damages() -> Iterator[Damage]:
     """Every damage, in order of where they enter."""
-    from rally_etl import bench_damaged_files, bench_damaged_live, bench_damaged_matches, bench_damaged_plans
+    from rally_etl.bench.mutations import files, live, matches, plans
 
-    for module in (bench_damaged_matches, bench_damaged_files, bench_damaged_plans, bench_damaged_live):
+    for module in (matches, files, plans, live):
         yield from module.DAMAGES

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from rally_etl.bench_damages import ALL_SIZES, FEW, WHOLE, Damage, Files
+from rally_etl.bench.mutations.damages import ALL_SIZES, FEW, WHOLE, Damage, Files
 
 KIND = "match_scores"
 SIDES = ("Home", "Away")

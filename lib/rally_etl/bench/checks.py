@@ -21,9 +21,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from rally_etl import bench_checks_others
-from rally_etl.bench import import_in_child, project, vacuum
-from rally_etl.bench_server import own_server
+from rally_etl.bench import others as other_programs
+from rally_etl.bench.imports import import_in_child, project, vacuum
+from rally_etl.bench.server import own_server
 from rally_etl.checks import RunFacts, check_live, read_checks, run_check
 from rally_etl.checks.files import Check
 from rally_etl.checks.running import PARAMETERS, Sessions, open_sessions
@@ -51,7 +51,7 @@ class Figures:
 
 def main() -> None:
     """Measure each size and print one table; exit 1 if two programs count differently or one is missing."""
-    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench_checks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.checks", description=__doc__)
     parser.add_argument("--lines", type=int, nargs="+", default=list(SIZES), help="match lines of the league")
     parser.add_argument("--python", type=Path, help=f"Python of the other programs ({ENVIRONMENT} of the project)")
     parser.add_argument("--only-checks", action="store_true", help="the product alone")
@@ -77,10 +77,10 @@ def measure(home: Settings, lines: int, python: Path, others: tuple[str, ...]) -
         job |= {"league_id": league_id, "host": "127.0.0.1", "port": int(os.environ["PGPORT"])}
         job |= {"user": engine.url.username, "database": engine.url.database}
         job["rules"] = [{"name": check.name, "sql": written_out(check, league_id)} for check in checks]
-        here = [sys.executable, "-c", "from rally_etl.bench_checks import ask_here; ask_here()"]
+        here = [sys.executable, "-c", "from rally_etl.bench.checks import ask_here; ask_here()"]
         found = [_asked([*here, way], job, name) for way, name in WAYS.items()]
         for name in others:
-            found.append(_asked([str(python), bench_checks_others.__file__, name], job, OTHERS[name]))
+            found.append(_asked([str(python), other_programs.__file__, name], job, OTHERS[name]))
         whole = min(_seconds(engine, settings) for _ in range(TIMES))
     for each in found:
         ratio = each.seconds / found[0].seconds

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rally_etl.bench_damages import Damage, size_in_words
+from rally_etl.bench.mutations.damages import Damage, size_in_words
 
 SEVERITIES = ("error", "hold", "warn")
 MISSED, NO_EFFECT = "MISSED", "no effect"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rally_etl.bench_damages import ALL_SIZES, FEW, ONE, WHOLE, Damage, Files
+from rally_etl.bench.mutations.damages import ALL_SIZES, FEW, ONE, WHOLE, Damage, Files
 
 PLAYERS, STATS, SCHEDULE, HISTORY = "players", "series_stats", "schedules", "player_history"
 KINDS = (PLAYERS, "match_scores", STATS, SCHEDULE)

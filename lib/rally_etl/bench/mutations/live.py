@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from rally_etl.bench_damages import Damage
+from rally_etl.bench.mutations.damages import Damage
 
 WITHOUT_KEYS = """
     do $$

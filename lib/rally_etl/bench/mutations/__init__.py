@@ -1,0 +1,1 @@
+"""A good import is damaged in many ways, one at a time: what notices it?"""
