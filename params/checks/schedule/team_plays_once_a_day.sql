@@ -6,22 +6,17 @@
 -- mend: Compare the spellings of the names: `rally-etl constraints --repair` folds rows that are one meeting; a wrong date is scraped again.
 with sides as (
     select
-        match_date,
-        home_team_id as team_id
-    from schedule
+        s.match_date,
+        side.team_id
+    from schedule as s
+    cross join lateral (values (s.home_team_id), (s.away_team_id)) as side (team_id)
     where
-        league_id = :league_id
-        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
-        and home_team not ilike '%practice%'
-        and away_team <> ''
-    union all
-    select
-        match_date,
-        away_team_id
-    from schedule
-    where
-        league_id = :league_id
-        and match_date >= make_date(cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1)
+        s.league_id = :league_id
+        and s.match_date >= make_date(
+            cast(extract(year from cast(:as_of as date) - interval '7 months') as integer), 8, 1
+        )
+        and s.home_team not ilike '%practice%'
+        and s.away_team <> ''
 )
 
 select
