@@ -147,9 +147,16 @@ def _is_of_between(found: list[Token], place: int) -> bool:
 
 
 def _numbers(sql: str) -> Iterator[tuple[int, int, str]]:
-    """Each number one more and one less, in its last place; those of intervals too."""
+    """Each number one more and one less, in its last place; those of intervals too. A list of `values` is no logic."""
     found = tokens(sql)
+    listed = None  # depth of the list that a token stands in
     for before, token in pairwise(found):
+        if before.text == "values":
+            listed = before.depth
+        elif listed is not None and token.depth < listed:
+            listed = None
+        if listed is not None:
+            continue
         if before.text == "interval" and (length := re.fullmatch(r"'(\d+)( \w+)'", token.text)):
             for step in (1, -1):
                 yield token.start, token.end, f"'{int(length[1]) + step}{length[2]}'"

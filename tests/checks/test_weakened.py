@@ -31,7 +31,7 @@ STRANGE = (
     "create schema zone create table remarks (id integer, club_id integer, series_id integer, team_id integer)",
     "create table public.badges (id integer, club_id text, series_id text, team_id text)",
 )
-"""Tables that a look at the catalogue must pass by: of schemas before and after ours, and with ids that are no numbers."""
+"""Tables that a look at the catalogue must pass by: of schemas before and after ours, and with ids that are texts."""
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,8 @@ inner join spelled as l on l.id <> o.id
 where
     l.id = :league_id
     and (
-        o.folded_key = l.folded_key
-        or o.folded_name = l.folded_name
-        -- nsft for nstf: the same letters in another order
-        or (
-            length(o.folded_key) = length(l.folded_key)
-            and array(select c from regexp_split_to_table(o.folded_key, '') as c order by c)
-            = array(select c from regexp_split_to_table(l.folded_key, '') as c order by c)
-        )
+        o.folded_name = l.folded_name
+        -- the same letters, in whatever order: nsft for nstf
+        or array(select c from regexp_split_to_table(o.folded_key, '') as c order by c)
+        = array(select c from regexp_split_to_table(l.folded_key, '') as c order by c)
     )

@@ -18,4 +18,4 @@ from match_scores
 where
     league_id = :league_id
     and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
-    and (home_team_id is not null and away_team_id is not null) is not true
+    and (home_team_id is null or away_team_id is null)

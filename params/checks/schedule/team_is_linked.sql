@@ -19,4 +19,4 @@ where
     and (match_date > cast(:as_of as date) - 365 or created_at > cast(:as_of as date) - 365)
     and home_team not ilike '%practice%'
     and away_team <> ''
-    and (home_team_id is not null and away_team_id is not null) is not true
+    and (home_team_id is null or away_team_id is null)
