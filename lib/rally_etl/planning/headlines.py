@@ -82,6 +82,12 @@ _COUNTED: dict[tuple[str, str], str] = {
     ("new rating point", "new rating points"): f"select count(*) from player_history as p where {_DUE}",
 }
 
+# what a roster leaves out and live keeps changes no row, so the plan does not show it
+_KEPT = """
+    select detail ->> 0 from etl.metrics
+    where run_id = :run and league = :league and stage = 'import' and metric = 'ratings_missing_share' and value > 0
+    """
+
 
 def headlines(engine: sa.Engine, run_id: str, league: str) -> list[str]:
     """Sentences about one league's plan, the rarest kind of change first; empty when nothing changes.
@@ -97,7 +103,8 @@ def headlines(engine: sa.Engine, run_id: str, league: str) -> list[str]:
         told = _taken_back(connection, run_id, league)
         told += [_told(words, names) for words, sql in _NAMED.items() if (names := _ask(connection, sql, league))]
         counts = ((words, _ask(connection, sql, league)[0]) for words, sql in _COUNTED.items())
-        return told + [_counted(words, count) for words, count in counts if count]
+        told += [_counted(words, count) for words, count in counts if count]
+        return told + list(connection.execute(sa.text(_KEPT), {"run": run_id, "league": league}).scalars())
 
 
 def _taken_back(connection: sa.Connection, run_id: str, league: str) -> list[str]:
