@@ -25,6 +25,7 @@ class Damage:
         enters: `scrape` (its files), `plan` (what a program makes of them), `live` (before the run).
         sizes: rows as a number, or a share of the rows that it may hit.
         apply: does it; takes the scene and a size, answers how many rows it hit.
+        is_life: one row, and one in a hundred, may as well be true: the report has to tell it as a change.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Damage:
     enters: str
     sizes: tuple[float, ...]
     apply: Callable[[Any, float], int] = field(repr=False)
+    is_life: bool = False
 
 
 def size_in_words(size: float) -> str:

@@ -213,4 +213,9 @@ _TABLE: list[tuple[str, str, tuple[float, ...], Callable]] = [
     ("files of players and standings of the last scrape", "", WHOLE, _old(PLAYERS, STATS)),
 ]  # fmt: skip
 
-DAMAGES = [Damage(name, incident, "scrape", sizes, apply) for name, incident, sizes, apply in _TABLE]
+LIFE = ("players: rows lost", "players: in another team", "players: rating lost")
+"""People leave, change teams, and lose their rating at the change of a season."""
+
+DAMAGES = [
+    Damage(name, incident, "scrape", sizes, apply, is_life=name in LIFE) for name, incident, sizes, apply in _TABLE
+]

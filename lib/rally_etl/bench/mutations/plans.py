@@ -262,4 +262,9 @@ _TABLE: list[tuple[str, str, tuple[float, ...], Callable[[Plan, float], int]]] =
     ("users: availability gone", "7", (1, 1.0), _delete("player_availability", "true")),
 ]  # fmt: skip
 
-DAMAGES = [Damage(f"plan, {name}", incident, "plan", sizes, apply) for name, incident, sizes, apply in _TABLE]
+LIFE = ("players: switched off",)
+
+DAMAGES = [
+    Damage(f"plan, {name}", incident, "plan", sizes, apply, is_life=name in LIFE)
+    for name, incident, sizes, apply in _TABLE
+]

@@ -175,19 +175,20 @@ def undamaged(bench: Bench) -> Verdict:
 
 def attempt(bench: Bench, control: Verdict, damage: Damage, size: float) -> Trial:
     """Try one damage at one size in a database of its own."""
-    rows, caught, decision, has_effect = 0, [], "", True
+    rows, caught, decision, has_effect, told = 0, [], "", True, ()
     template = bench.planned if damage.enters == "plan" else bench.base
     with copied(bench.server, template, bench.settings.root) as (engine, settings):
         try:
             rows, verdict = _DAMAGED[damage.enters](bench, engine, settings, damage, size)
             caught, decision = verdict.beyond(control), verdict.decision
+            told = tuple(sentence for sentence in verdict.changes if sentence not in control.changes)
             has_effect = damage.enters != "scrape" or verdict.candidate != control.candidate
         except sa.exc.DBAPIError as error:
             error.add_note(f"damage {damage.name!r}, {size_in_words(size)}")
             raise
         except RallyEtlError as refusal:
             caught, decision = [Finding(f"refused: {str(refusal).splitlines()[0]}", "error", 1)], "refused"
-    return Trial(damage, size, rows, tuple(caught), decision, has_effect)
+    return Trial(damage, size, rows, tuple(caught), decision, has_effect, told)
 
 
 def _is_said_already(size: float, rows: int) -> bool:
@@ -270,7 +271,7 @@ def judged(engine: sa.Engine, settings: Settings, run_id: str, measured: dict[st
     leagues = sorted({key for found in measured.values() for key in found} - {gate.RUN})
     decided = gate.judge(rules, documents, leagues, run_id=run_id, statuses=statuses)[league]
     found = _verdict(decided["reasons"], decided["decision"], [each for each in results if each.league == league])
-    found.candidate = _digest(engine, run_id)
+    found.candidate, found.changes = _digest(engine, run_id), planning.headlines(engine, run_id, league)
     return found
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rally_etl.bench.mutations.damages import Damage, size_in_words
+from rally_etl.bench.mutations.damages import SMALL_SHARE, Damage, size_in_words
 
 SEVERITIES = ("error", "hold", "warn")
-MISSED, NO_EFFECT = "MISSED", "no effect"
+MISSED, TOLD, NO_EFFECT = "MISSED", "told", "no effect"
 SHOWN = 3  # checks and rules that a line of the table names
 
 
@@ -33,6 +33,7 @@ class Verdict:
     decision: str
     findings: dict[str, Finding] = field(default_factory=dict)
     candidate: str = ""  # digest of what would be live
+    changes: list[str] = field(default_factory=list)  # the plan in sentences, as the report has it
 
     def beyond(self, control: Verdict) -> list[Finding]:
         """Findings that the undamaged run does not have, or has less of; the worst first, checks before rules."""
@@ -46,7 +47,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One damage at one size, and what became of it."""
+    """One damage at one size, and what became of it.
+
+    Attributes:
+        told: sentences about the plan that the undamaged run does not have.
+    """
 
     damage: Damage
     size: float
@@ -54,17 +59,29 @@ class Trial:
     caught: tuple[Finding, ...]
     decision: str
     has_effect: bool = True
+    told: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
-        """The worst severity that was found; `no effect` where the import makes the same of it; else `MISSED`."""
+        """The worst severity that was found; `no effect` where the import makes the same of it; else `MISSED`.
+
+        What a few rows cannot tell from life is `told` where the report tells it as a change.
+        """
         if self.caught:
             return self.caught[0].severity
+        if self.has_effect and self.damage.is_life and self.told and self._is_small:
+            return TOLD
         return MISSED if self.has_effect else NO_EFFECT
 
     @property
+    def _is_small(self) -> bool:
+        return self.size == SMALL_SHARE or (self.size == 1 and isinstance(self.size, int))
+
+    @property
     def by(self) -> str:
-        """Names of what noticed it, the worst first."""
+        """Names of what noticed it, the worst first; of what was told, the first sentence."""
+        if self.outcome == TOLD:
+            return f"“{self.told[0]}”"
         names = [each.name for each in self.caught]
         return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
@@ -74,12 +91,14 @@ def summary(trials: Sequence[Trial]) -> str:
     made = [trial for trial in trials if trial.outcome != NO_EFFECT]
     caught = [trial for trial in made if trial.caught]
     kinds, missed = {trial.damage.name for trial in made}, [trial for trial in made if trial.outcome == MISSED]
+    told = [trial for trial in made if trial.outcome == TOLD]
     severities = Counter(trial.outcome for trial in caught)
     decisions = Counter(trial.decision for trial in made)
     share = len(caught) / max(1, len(made))
     lines = [
         f"{len(kinds)} kinds of damage, {len(made)} trials: {len(caught)} caught ({share:.1%}), by "
         + ", ".join(f"{name} {severities[name]}" for name in SEVERITIES if severities[name]),
+        *([f"told as a change, because life does the same: {len(told)}"] if told else []),
         "decisions: " + ", ".join(f"{name} {count}" for name, count in decisions.most_common()),
         *(f"missed: {trial.damage.name}, {size_in_words(trial.size)} ({trial.rows:,} rows)" for trial in missed),
     ]
