@@ -99,6 +99,31 @@ def test_person_who_moves_keeps_the_old_row_and_comes_back_to_it(loaded):
     assert {TEAM: True, "Winnetka 12": False} == roster(loaded)
 
 
+def test_rating_chart_follows_a_person_who_moves(loaded):
+    """The application reads the chart by the row it opens, the active one; there, and on the way back (incident 45)."""
+    old = row_of(loaded)
+    loaded.write(
+        "insert into player_history (player_id, league_id, date, end_pti) select id, league_id, date '2025-03-01' + n, n"
+        " from players, generate_series(1, 3) as n where id = :id",
+        id=old,
+    )
+    scrape = small()
+    scrape["players"][0] |= {"Team": "Winnetka 12"}
+    read_by = (
+        "select distinct t.team_name from player_history as h join players as p on p.id = h.player_id"
+        " join teams as t on t.id = p.team_id"
+    )
+
+    assert {"players": (1, 0, 1), "player_history": (0, 3, 0)} == loaded.changes(loaded.load(scrape))
+    assert ["Winnetka 12"] == loaded.column(read_by)
+    assert {} == loaded.changes(loaded.load(scrape))
+    loaded.load(small())
+    assert [old] == loaded.column("select distinct player_id from player_history")
+    gone = small()
+    gone["players"].pop(0)
+    assert "player_history" not in loaded.changes(loaded.load(gone)), "whoever leaves keeps the chart"
+
+
 def test_new_person_says_so(loaded):
     """A row of somebody whom live has never seen is told from one of a known person."""
     scrape = small()

@@ -79,7 +79,13 @@ _COUNTED: dict[tuple[str, str], str] = {
         "player has new figures",
         "players have new figures",
     ): f"select count(*) from players as p where p._op = 'update' and {_DUE}",
-    ("new rating point", "new rating points"): f"select count(*) from player_history as p where {_DUE}",
+    (
+        "new rating point",
+        "new rating points",
+    ): f"select count(*) from player_history as p where p._op = 'insert' and {_DUE}",
+    ("rating chart follows its player", "rating charts follow their players"): f"""
+        select count(distinct p.player_id) from player_history as p join player_history_before as b using (id)
+        where p.player_id <> b.player_id and {_DUE}""",
 }
 
 # what a roster leaves out and live keeps changes no row, so the plan does not show it

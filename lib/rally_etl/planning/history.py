@@ -12,6 +12,20 @@ from rally_etl.planning.temporary import write_temporary
 _COLUMNS = ("league_id", "player_id", "series", "date", "end_pti")
 
 
+def follow_players(scene: Scene) -> None:
+    """Plan that the points of persons who play in another team now go to their active row.
+
+    The players are planned. Without it the chart of everybody who moves is empty.
+    """
+    plan_changes(
+        scene.connection,
+        scene.catalog["player_history"],
+        Wanted(read("history_moved"), {"player_id": "w.player_id"}),
+        scene.league.key,
+        {"league_id": scene.league_id, "id_prefix": scene.id_prefix},
+    )
+
+
 def plan_history(scene: Scene) -> None:
     """Plan the points that live does not have yet; the table has no key, so a point is found by all that it says.
 

@@ -149,6 +149,7 @@ def _plan_league(
     names.write_names(scene, printed, roster, teams.live_team_names(scene, live))
     if "players" in kinds:
         players.plan_players(scene)
+        history.follow_players(scene)
     else:
         persons.write_person_aliases(scene)
     if "series_stats" in kinds:

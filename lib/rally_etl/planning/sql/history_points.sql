@@ -1,5 +1,5 @@
--- One row per new rating point of a person whose row is known: the row that already has history, else the active one,
--- else the oldest. A point that any row of the person has is not new. Points without a known person wait.
+-- One row per new rating point of a person whose row is known: the active row, of several the one that already has
+-- history, else the oldest. A point that any row of the person has is not new. Points without a known person wait.
 with spelled as (
     select
         p.id,
@@ -23,7 +23,7 @@ persons as (
     select distinct on (e.person_key) e.person_key, e.id
     from everybody as e
     left join (select distinct player_id from public.player_history) as h on h.player_id = e.id
-    order by e.person_key, h.player_id is null, e.is_active desc, e.id
+    order by e.person_key, e.is_active is false, h.player_id is null, e.id
 ),
 
 known as (
