@@ -41,14 +41,6 @@ _BARE_CLUBS = """
       and not exists (select from public.teams as t where t.club_id = c.id)
     order by c.name
     """
-_READINGS = """
-    select count(*)
-    from player_history as p
-    join player_history_before as b using (id)
-    where :league = any(p._leagues) and p.player_id <> b.player_id and not exists (
-        select from public.players as o join public.players as n using (tenniscores_player_id)
-        where o.id = b.player_id and n.id = p.player_id)
-    """
 # a question of a run that was never published is still new
 _QUESTIONS = """
     select q.name || ' may be known under another id: ' || coalesce(q.candidates -> 0 ->> 'evidence', 'the same name')
@@ -95,14 +87,16 @@ def improbable_measures(
     aside = connection.execute(sa.text(read("newly_aside")), binds).all()
     renamed = connection.execute(sa.text(read("renamed_persons")), binds).all()
     others = [row for row in renamed if _is_another(row)]
-    shrunk, moved = ask(_CAREER)[0], ask(_READINGS)[0] if "player_history" in catalog else 0
+    shrunk = ask(_CAREER)[0]
     seasons = [
         name
         for kind, table in (("match_scores", "match_scores"), ("schedules", "schedule"))
         for name in ask(_OTHER_SEASONS.format(kind=kind, table=table))
     ]
     meetings = connection.execute(sa.text(read("meetings_unprinted")), binds).all()
-    charts = connection.execute(sa.text(read("charts_lost")), binds | {"id_prefix": id_prefix}).scalar_one()
+    of_charts = binds | {"id_prefix": id_prefix}
+    charts = connection.execute(sa.text(read("charts_lost")), of_charts).scalar_one()
+    moved = connection.execute(sa.text(read("readings_strayed")), of_charts).scalar_one()
     ratings = connection.execute(sa.text(_RATINGS), binds).one()
     emptied, bare, asked = ask(_EMPTIED), ask(_BARE_CLUBS), ask(_QUESTIONS)
     removed, strayed = _removed(connection, catalog, binds), _strayed(connection, catalog, binds)

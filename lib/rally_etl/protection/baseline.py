@@ -19,6 +19,7 @@ from rally_etl.planning import measures as planning
 from rally_etl.planning.operations import of_run
 from rally_etl.planning.rehearsal import load_undo_params
 from rally_etl.protection.account import account, store_accounts
+from rally_etl.protection.choices import CHOICES, choice_measures
 from rally_etl.protection.constraints.keys import Finding, find_constraints
 from rally_etl.protection.constraints.needed import read_constraint_params
 from rally_etl.protection.finding import count_gone, find_orphans
@@ -80,12 +81,13 @@ def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Mea
     found = planning.baseline_measures(engine, settings, run_id)
     if found["*"]["missing_tables"]["value"]:
         left = "not looked at: tables are missing"
-        found["*"] |= {name: measure(0, [left]) for name in SAFETY}
+        found["*"] |= {name: measure(0, [left]) for name in (*SAFETY, *CHOICES)}
         for league in found.keys() - {"*"}:
             found[league] |= {"orphans_open": measure(0, [left]), "user_rows_missed": measure(0, [left])}
         return found
     params = read_reference_params(settings.params_dir / "references.yaml")
     with engine.begin() as connection:
+        found["*"] |= choice_measures(connection, params)
         is_guard = (of_run(connection, run_id) or {}).get("kind") == "guard"
         if not is_guard:
             note_users(connection, params)
