@@ -103,8 +103,8 @@ def test_rating_chart_follows_a_person_who_moves(loaded):
     """The application reads the chart by the row it opens, the active one; there, and on the way back (incident 45)."""
     old = row_of(loaded)
     loaded.write(
-        "insert into player_history (player_id, league_id, date, end_pti) select id, league_id, date '2025-03-01' + n, n"
-        " from players, generate_series(1, 3) as n where id = :id",
+        "insert into player_history (player_id, league_id, date, end_pti)"
+        " select id, league_id, date '2025-03-01' + n, n from players, generate_series(1, 3) as n where id = :id",
         id=old,
     )
     scrape = small()
