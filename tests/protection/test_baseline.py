@@ -287,3 +287,41 @@ def test_report_of_a_refused_run_can_be_read(no_go):
     assert "clubs has no unique key on (name)" in page
     assert "polls.team_id" in page
     assert "clubs has no unique key on (name)" in baseline
+
+
+def chosen(engine: sa.Engine, settings: Settings) -> tuple[float, int]:
+    """The two measures of what users have chosen."""
+    found = measured(engine, settings)
+    return found["choices_emptied_share"]["value"], found["choices_astray"]["value"]
+
+
+def test_choices_that_many_lose_at_once_are_told(live, settings):
+    """Of ten chosen teams three are empty, be it by an importer; fewer users than ten may tidy up as they like."""
+    write(live, "insert into users (id, email, password_hash)"
+          " select n, n || '@example.org', 'secret' from generate_series(10, 18) as n",
+          "insert into user_contexts (user_id, league_id, team_id, series_id)"
+          " select n, 1, 1, 1 from generate_series(10, 18) as n")  # fmt: skip
+    assert (0, 0) == chosen(live, settings)
+    write(live, "update user_contexts set team_id = null where user_id in (10, 11, 12)")
+
+    assert (0.3, 0) == chosen(live, settings)
+    write(live, "update user_contexts set team_id = null where user_id = 13")
+    assert (0, 0) == chosen(live, settings), "of nine that were left one is empty"
+
+
+def test_chosen_team_in_which_the_user_never_played_is_told(live, settings):
+    """Ann plays for team 1; team 2 is not hers until she has played there. Bob has no player: any team may be his."""
+    assert (0, 0) == chosen(live, settings)
+    write(live, "insert into user_contexts (user_id, team_id) values (2, 1)")
+    assert (0, 0) == chosen(live, settings)
+    write(live, "update user_contexts set team_id = 2")
+    assert (0, 1) == chosen(live, settings)
+    assert (0, 0) == chosen(live, settings), "it is told once"
+    write(live, "update user_contexts set team_id = 1", "alter table players drop constraint if exists"
+          " unique_player_in_league_club_series",
+          "insert into players (tenniscores_player_id, first_name, last_name, league_id, club_id, series_id, team_id)"
+          " values ('nndz-a', 'Ann', 'Example', 1, 1, 1, 2)")  # fmt: skip
+    measured(live, settings)
+    write(live, "update user_contexts set team_id = 2")
+
+    assert (0, 0) == chosen(live, settings)

@@ -41,14 +41,14 @@ _BARE_CLUBS = """
       and not exists (select from public.teams as t where t.club_id = c.id)
     order by c.name
     """
-# a question of a run that was never published is still new
+# a question that no published import has left unanswered is still new
 _QUESTIONS = """
     select q.name || ' may be known under another id: ' || coalesce(q.candidates -> 0 ->> 'evidence', 'the same name')
     from etl.reviews as q
     where q.league = :league and q.last_run = :run and q.state = 'open' and q.entity = 'player' and not q.is_held
       and not exists (
-          select from etl.run_leagues as r
-          where r.run_id = q.first_run and r.run_id <> :run and r.league = q.league and r.published_at is not null)
+          select from etl.run_leagues as r join etl.runs as u using (run_id)
+          where r.league = q.league and r.run_id <> :run and u.operation is null and r.published_at > q.raised_at)
     order by q.number
     """
 _OTHER_SEASONS = """
