@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ PROOFS = Path(__file__).parent
 CHECKS = read_checks(REPOSITORY / "params")
 KNOWN = yaml.safe_load((PROOFS / "equivalent.yaml").read_text(encoding="utf-8"))
 TRIED_EACH_TIME = 8
+all_mutants = cache(mutants)
 STRANGE = (
     "create schema archive create table remarks (id integer, club_id integer, series_id integer, team_id integer)",
     "create schema zone create table remarks (id integer, club_id integer, series_id integer, team_id integer)",
@@ -87,7 +89,7 @@ def matches(pattern: str, mutant: Mutant) -> bool:
 
 def tried(check: Check) -> list[Mutant]:
     """The mutants of a check that its proof has to notice."""
-    return [mutant for mutant in mutants(check.sql) if not is_equivalent(check, mutant)]
+    return [mutant for mutant in all_mutants(check.sql) if not is_equivalent(check, mutant)]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
@@ -106,23 +108,24 @@ def test_weakened_check_fails_its_proof(connection, check):
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_every_weakened_check_fails_its_proof(connection, check):
-    """No mutant of a check passes its proof."""
-    assert [] == [mutant.change for mutant in asked(connection, check, tried(check))[1]]
+    """The mutants of a check that pass its proof are those that are listed as making no difference, and no others."""
+    made = all_mutants(check.sql)
+    left = asked(connection, check, made)[1]
+
+    assert [mutant.change for mutant in made if is_equivalent(check, mutant)] == [mutant.change for mutant in left]
 
 
-@pytest.mark.slow
-def test_equivalent_mutants_are_such(connection):
-    """Each change that is listed as one without difference can be made, and passes the proof."""
-    left = {check.name: asked(connection, check, mutants(check.sql))[1] for check in CHECKS}
+def test_equivalent_mutants_can_be_made():
+    """Each change that is listed as one without difference is one of a check."""
     stale = [
         (name, each["change"])
         for name, listed in KNOWN["mutants"].items()
         for each in listed
         if not any(
             matches(each["change"], mutant)
-            for check in left
-            for mutant in left[check]
-            if name in ("every check", check)
+            for check in CHECKS
+            if name in ("every check", check.name)
+            for mutant in all_mutants(check.sql)
         )
     ]
 
