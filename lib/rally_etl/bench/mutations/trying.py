@@ -276,15 +276,16 @@ def judged(engine: sa.Engine, settings: Settings, run_id: str, measured: dict[st
 
 
 def _digest(engine: sa.Engine, run_id: str) -> str:
-    """Of the rows of the candidate, without the moments at which they were written."""
+    """Of the rows of the candidate, without the moments at which they were written and the ids that new ones got."""
     _, candidate = planning.schemas(run_id)
     parts = []
     with engine.connect() as connection:
         for name in IMPORTED:
             table = quote(candidate, name)
             if connection.scalar(sa.text("select to_regclass(:name)"), {"name": table}):
-                row = "to_jsonb(t) - 'created_at' - 'updated_at'"
-                rows = f"select cast({row} as text) as r from {table} as t"
+                row = "to_jsonb(t) - 'created_at' - 'updated_at' - case when l.id is null then 'id' else '' end"
+                live = f"left join {quote('public', name)} as l using (id)"
+                rows = f"select cast({row} as text) as r from {table} as t {live}"
                 sql = f"select md5(coalesce(string_agg(r, '' order by r), '')) from ({rows}) as x"
                 parts.append(connection.scalar(sa.text(sql)))
     return " ".join(parts)
