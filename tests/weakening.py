@@ -1,8 +1,8 @@
 """Checks weakened on purpose: every query that one small change makes out of the query of a check.
 
 The text is changed where it stands, token by token, so that a mutant differs from its check in nothing else: another
-comparison, a condition that is left out, `and` for `or`, `exists` for `not exists`, the greatest for the least, plus for
-minus, rows counted more than once, a number one off.
+comparison, a condition that is left out, `and` for `or`, `exists` for `not exists`, the greatest for the least, plus
+for minus, rows counted more than once, a number one off.
 """
 
 from __future__ import annotations
