@@ -163,4 +163,9 @@ def test_mutants_keep_the_and_of_between():
     """The `and` of a `between` joins no conditions, and the one after it does."""
     made = [mutant.sql.partition("where ")[2] for mutant in mutants("select id from x where a between b and c and d")]
 
-    assert ["true and d", "a between b and c or d", "a between b and c and true"] == made
+    assert [
+        "true and d",
+        "a not between b and c and d",
+        "a between b and c or d",
+        "a between b and c and true",
+    ] == made
