@@ -47,8 +47,9 @@ _NAMED: dict[tuple[str, str], str] = {
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate')
         order by 1""",
     ("player leaves", "players leave"): f"""
-        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
-        where p._op = 'deactivate' and {_DUE} and not exists (
+        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')'
+        from players as p join players_before as b using (id)
+        where p._op <> 'delete' and p.is_active is false and b.is_active is not false and {_DUE} and not exists (
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'insert')
         order by 1""",
     ("match line is corrected", "match lines are corrected"): f"""
