@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from inprocess import stages_here
 from faults.proxy import Fault, Proxy
 from faults.world import World, through
+from inprocess import stages_here
 from rally_etl import protection
 from rally_etl.database import retry
 from rally_etl.database.engine import read_only
