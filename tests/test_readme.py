@@ -32,7 +32,7 @@ PAGES = [README, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")), *sorted
          *sorted(ROOT.glob("notebooks/*.md")), *sorted(ROOT.glob("reports/README.md"))]  # fmt: skip
 INSTALLING = ("making .venv", "installing ")
 ANY_LINES = "…"
-COMMAND = re.compile(r"rally-etl ((?:(?:db|names|reviews|incidents|snapshot|alerts) )?[a-z]+)")
+COMMAND = re.compile(r"rally-etl ((?:(?:db|names|reviews|incidents|snapshot|alerts|check(?= new| prove)) )?[a-z]+)")
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"),
          (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<time>"))  # fmt: skip
