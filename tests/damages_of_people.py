@@ -124,10 +124,7 @@ PEOPLE_DAMAGES: dict[str, dict[str, str]] = {
     },
     "lineup": {
         "names that nobody has": f"update players set first_name = 'X.', last_name = 'Y.' || id where team_id = {TEAM}",
-        "a short roster": f"""
-            delete from players where team_id = {TEAM}
-            and id not in (select id from players where team_id = {TEAM} order by id limit 3)
-        """,
+        "nobody on the roster": f"delete from players where team_id = {TEAM}",
         "two players of one name": f"""
             update players set (first_name, last_name) = (
                 select first_name, last_name from public.players where team_id = {TEAM} order by id limit 1

@@ -92,12 +92,19 @@ def meeting(day: str, home: str, away: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+RECORDS = {
+    team: {"Wins": "1", "Losses": "0", "Win %": "100.0%"} if won else {"Wins": "0", "Losses": "1", "Win %": "0.0%"}
+    for team, won in zip(TEAMS, (True, False, True, False), strict=True)
+}
+"""What the players of the small scrape have won, as its lines say."""
+
+
 def small() -> Kinds:
     """Four teams in two series with four players each, two team matches of two lines, and their schedule."""
     first, second, third, fourth = TEAMS
     return copy.deepcopy(
         {
-            "players": [player(_person(team, n), team) for team in TEAMS for n in (1, 2, 3, 4)],
+            "players": [player(_person(team, n), team, **RECORDS[team]) for team in TEAMS for n in (1, 2, 3, 4)],
             "series_stats": [stats(team) for team in TEAMS],
             "match_scores": [
                 line(f"nndz-match{number}_Line{court}", home, away)

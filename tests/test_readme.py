@@ -252,9 +252,7 @@ def test_measures_of_a_run_are_those_described(printed, module_engine):
     rows = _table("## Evidence", ROOT / "docs/data-flow.md")
     described = {row[0]: set(re.findall(r"`(\w+)`", row[1])) for row in rows}
     with module_engine.connect() as connection:
-        found = connection.execute(
-            sa.text("select stage, metric from etl.metrics where metric not like '%.%'")
-        ).all()
+        found = connection.execute(sa.text("select stage, metric from etl.metrics where metric not like '%.%'")).all()
 
     assert described == {stage: {row.metric for row in found if row.stage == stage} for stage in described}
     assert set(pipeline.STAGES) == set(described)

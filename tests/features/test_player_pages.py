@@ -465,8 +465,8 @@ SAVED = (
             (*FOUR, SAVED.format("Nobody Ever"), "update saved_lineups set lineup_data = '[]'"),
         ),
         ((True, "4 players, 0 saved line-ups"), (*FOUR, ESCROW.format("null"))),
-        ((False, "1 player, 0 saved line-ups: too few for two courts"), ()),
-        ((False, "0 players, 0 saved line-ups: too few for two courts"), ("delete from players where team_id = 1",)),
+        ((True, "1 player, 0 saved line-ups"), ()),
+        ((False, "0 players, 0 saved line-ups: nobody to choose from"), ("delete from players where team_id = 1",)),
         (None, ("update players set is_active = false where team_id = 1",)),
         ((False, "5 players, 0 saved line-ups: two players of one name"), (*FOUR, another(6, "P3"))),
         (
@@ -480,7 +480,7 @@ SAVED = (
     ],
 )  # fmt: skip
 def test_lineup(live, expected, statements):
-    """A roster fills two courts, its names differ, and each name of a saved line-up was on it once."""
+    """Somebody is on the roster, names differ, and each name of a saved line-up was on it once."""
     assert expected == asked(live, lineup, *statements).get(1)
 
 

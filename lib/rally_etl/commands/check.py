@@ -44,7 +44,7 @@ def ask(
     keys: Annotated[bool, typer.Option("--keys", help="Print the key of every failing row, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Run every check on the live tables, or on the candidate of a run; read-only.
+    """Run every check on the live tables or a candidate.
 
     What is wrong is told first: the statement that is not true, how many rows and how many are tolerated, why it
     matters, how to mend it, and three of the rows. --changed without --run takes the newest run that was published.

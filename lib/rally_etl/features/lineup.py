@@ -2,8 +2,7 @@
 
 The page offers the roster of the team, finds players by name, and opens line-ups that users saved: texts that hold
 names. A name that no player of the team has or had cannot be opened; who has left the team may be replaced, and who
-goes by a name that shares a word with the one in live is recognised. A roster that is short is the league's own affair,
-one that cannot fill two courts is not.
+goes by a name that shares a word with the one in live is recognised. A roster that is short is the league's own affair.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from __future__ import annotations
 from rally_etl.features.feature import Feature
 from rally_etl.features.phrases import numbered
 from rally_etl.features.words import PLAYING
-
-COURTS = 2
-"""Fewer than two full courts is no line-up."""
 
 NAME = r'"([^"\\]+ [^"\\]+)"\s*[],}]'
 """A text of two words that is a value, not a key, of what a user saved; what is no JSON is read as well."""
@@ -82,7 +78,7 @@ FEATURE = Feature(
             coalesce(s.lineups, 0) as lineups,
             s.former,
             case
-                when coalesce(o.players, 0) < 2 * {COURTS} then 'too few for two courts'
+                when o.players is null then 'nobody to choose from'
                 when o.namesakes > 1 then 'two players of one name'
                 when w.lineups > 0 then w.lineups || ' offered to a team that is not there'
                 when s.unknown > 0 then s.unknown || ' saved for a name that the team never had'

@@ -27,6 +27,8 @@ from rally_etl.planning.schema import schemas
 if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
+FEW = 3
+"""Facts told differently; fewer are a correction, told and no more, whatever share of a small file they are."""
 WORST = 20
 """Facts that are told differently of which the ledger keeps the words, the furthest apart first."""
 
@@ -205,9 +207,10 @@ def _judged(agreement: Agreement, found: Compared) -> Compared:
         return replace(found, outcome="warned" if agreement.least else "skipped", note=note)
     bounds = agreement.bounds_of(found.league)
     differing = 1 - found.share
+    few = found.compared - found.agreeing < FEW
     for severity, bound in bounds.items():
         if differing > bound:
-            return replace(found, outcome=SEVERITIES[severity], bound=bound)
+            return replace(found, outcome=SEVERITIES["warn" if few else severity], bound=bound)
     if found.compared < agreement.least:
         note = f"only {counted(found.compared, 'fact')} to compare, {agreement.least:,} are expected"
         return replace(found, outcome="warned", note=note)
