@@ -33,7 +33,8 @@ def checks_table(book: Book, *, passed: bool) -> Table:
     Args:
         passed: list each check that passed too.
     """
-    columns = ("outcome", "check_name", "league", "failing_rows", "threshold", "severity", "seconds", "error")
+    columns = ("outcome", "check_name", "league", "failing_rows", "threshold")
+    asides = ("severity", "seconds", "error")
     rows: list[dict[str, Any]] = []
     folded: dict[str, list[dict]] = {}
     for row in book.of_run(recorded.check_results):
@@ -42,11 +43,11 @@ def checks_table(book: Book, *, passed: bool) -> Table:
             continue
         wrong = row["outcome"] not in ("passed", "skipped")
         told = {"should_be_true": row["title"], "mend": row["mend"]} if wrong else {"should_be_true": "", "mend": ""}
-        rows.append({name: row[name] for name in columns} | told)
+        rows.append({name: row[name] for name in columns} | told | {name: row[name] for name in asides})
     for table, found in sorted(folded.items()):
         names = {row["check_name"] for row in found}
         rows.append(
-            dict.fromkeys((*columns, "should_be_true", "mend"), "")
+            dict.fromkeys((*columns, "should_be_true", "mend", *asides), "")
             | {
                 "outcome": "passed",
                 "check_name": f"{counted(len(names), 'check')} of {table}",
