@@ -95,6 +95,34 @@ def test_a_question_no_longer_asked_is_obsolete(database):
     assert "no longer" in refused(answers.reject, database, 2, "ann", "x")
 
 
+@pytest.mark.parametrize(("scraped", "left"), [(["players"], [1]), (["players", "schedules"], [])])
+def test_a_question_stays_while_its_file_is_not_scraped(database, scraped, left):
+    """Rows of the schedule wait: a scrape of the rosters alone says nothing of them, be it published or refused."""
+    ask(database, review(FIVE))
+    with database.begin() as connection:
+        for run in RUNS[:2]:
+            connection.execute(
+                sa.text("insert into etl.runs (run_id, source, as_of) values (:run, 'x', '2025-10-01')"), {"run": run}
+            )
+        connection.execute(
+            sa.text(
+                "insert into etl.held_rows (run_id, league, kind, reason, name, row_count)"
+                " values (:run, :league, 'schedules', 'waits for Tennaqua SW', 'Tennaqua SW', 18)"
+            ),
+            {"run": RUNS[0], "league": LEAGUE},
+        )
+        for kind in scraped:
+            connection.execute(
+                sa.text(
+                    "insert into etl.source_files (run_id, league, kind, path, size_bytes)"
+                    " values (:run, :league, :kind, :kind, 2)"
+                ),
+                {"run": RUNS[1], "league": LEAGUE, "kind": kind},
+            )
+
+    assert left == list(ask(database, run=RUNS[1]))
+
+
 def test_questions_of_another_league_stay(database):
     """A run of one league leaves the queue of the others alone."""
     ask(database, review(FIVE))

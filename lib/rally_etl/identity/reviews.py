@@ -87,7 +87,7 @@ def write_reviews(
     """Bring the queue of one league up to what a run asks; called at the end of planning, in the plan's transaction.
 
     An open question that is asked again is updated, a new one gets a number, and one that the run could have asked but
-    does not becomes obsolete. What a person has decided about the same candidates is not asked again.
+    does not becomes obsolete: the run has the kinds of files whose rows wait for the answer. What a person has decided about the same candidates is not asked again.
 
     Args:
         held: name of a review -> rows that wait for it (reason `WAITS` + name).
@@ -205,10 +205,18 @@ _INSERT = sa.text(
     order by not asked.is_held, asked.entity, asked.kind, asked.spelling
     """
 )
+# rows of a kind that was not scraped this time still wait
 _CLOSE = sa.text(
-    """
-    update etl.reviews set state = 'obsolete', decided_at = clock_timestamp()
-    where state = 'open' and league = :league and entity = any(:entities) and last_run <> :run
-      and kind not in ('orphan', 'doubled')
+    f"""
+    update etl.reviews as r set state = 'obsolete', decided_at = clock_timestamp()
+    where r.state = 'open' and r.league = :league and r.entity = any(:entities) and r.last_run <> :run
+      and r.kind not in ('orphan', 'doubled')
+      and not exists (
+          select from etl.held_rows as h
+          where h.run_id = r.last_run and h.league = r.league
+            and (h.reason = '{WAITS}' || r.name or h.reason = 'unknown_team' and h.name = r.name)
+            and h.kind not in (
+                select f.kind from etl.source_files as f
+                where f.run_id = :run and f.league = :league and f.fault is null))
     """
 )
