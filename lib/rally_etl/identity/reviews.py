@@ -87,7 +87,8 @@ def write_reviews(
     """Bring the queue of one league up to what a run asks; called at the end of planning, in the plan's transaction.
 
     An open question that is asked again is updated, a new one gets a number, and one that the run could have asked but
-    does not becomes obsolete: the run has the kinds of files whose rows wait for the answer. What a person has decided about the same candidates is not asked again.
+    does not becomes obsolete: the run has the kinds of files whose rows wait for the answer. What a person has decided
+    about the same candidates is not asked again.
 
     Args:
         held: name of a review -> rows that wait for it (reason `WAITS` + name).
