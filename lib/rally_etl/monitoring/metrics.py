@@ -1,0 +1,166 @@
+"""The table of metrics: what is measured of each league, per run and per look at live, and what was measured before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import sqlalchemy as sa
+
+from rally_etl.errors import UsageError
+
+EVERYWHERE = "*"
+"""Stands for the league where a metric is of the database or the run as a whole."""
+
+Unit = Literal["rows", "records", "share", "days", "points", "bytes", "seconds", "milliseconds", "connections"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a metric is: how it is told, in which unit, and which way is bad.
+
+    Attributes:
+        subject: what the subject names (`table`, `series`, ...); "" where the metric has none.
+        worse: the direction that a person wants to hear of; `both` where either is odd.
+    """
+
+    told: str
+    unit: Unit
+    subject: str = ""
+    worse: Literal["up", "down", "both"] = "both"
+
+
+KINDS: dict[str, Kind] = {
+    "rows": Kind(told="rows", unit="rows", subject="table", worse="down"),
+    "rows_of_series": Kind(told="rows of a series", unit="rows", subject="table/series", worse="down"),
+    "records": Kind(told="records of a scraped file", unit="records", subject="kind", worse="down"),
+    "records_of_series": Kind(told="rows of a series in a file", unit="records", subject="kind/series", worse="down"),
+    "quarantined": Kind(told="records kept aside", unit="share", subject="kind", worse="up"),
+    "check_rate": Kind(told="rows that fail a check", unit="share", subject="check", worse="up"),
+    "orphans": Kind(told="users' rows that point at nothing", unit="rows", subject="reference", worse="up"),
+    "kept": Kind(told="users' rows that mean what they meant", unit="share", worse="down"),
+    "agreement": Kind(told="facts that two sources tell alike", unit="share", subject="agreement", worse="down"),
+    "coverage": Kind(told="rows that have what belongs to them", unit="share", subject="what", worse="down"),
+    "days_since_match": Kind(told="age of the newest match", unit="days", worse="up"),
+    "days_since_due": Kind(told="age of the newest match that was due", unit="days", worse="both"),
+    "days_behind": Kind(told="matches behind the schedule", unit="days", worse="up"),
+    "health": Kind(told="health score", unit="points", worse="down"),
+    "health_part": Kind(told="health of a dimension", unit="points", subject="dimension", worse="down"),
+    "database_size": Kind(told="size of the database", unit="bytes", worse="up"),
+    "dead_rows": Kind(told="dead rows", unit="share", subject="table", worse="up"),
+    "connections": Kind(told="open connections", unit="connections", worse="up"),
+    "cache_hits": Kind(told="blocks found in memory", unit="share", worse="down"),
+    "slowest_statement": Kind(told="mean time of the slowest statement", unit="milliseconds", worse="up"),
+    "duration": Kind(told="duration of a stage", unit="seconds", subject="stage", worse="up"),
+}
+"""Every metric there is, by name. The subject `""` is the total over the subjects, where there is one."""
+
+STAGE = "metrics"
+"""Stands for the stage of what is measured here, beside the measures that notebooks glue under their own."""
+STAGE_AFTER = "after"
+"""The same for what is known only when the run has ended: durations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number: of a league (or `EVERYWHERE`), a metric of `KINDS`, and a subject."""
+
+    league: str
+    metric: str
+    value: float
+    subject: str = ""
+    detail: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One metric of one league and subject at one run or look.
+
+    Attributes:
+        at: when it was measured (UTC); `as_of`: the day it stands for.
+        is_good: it became live, so it may say what is usual.
+    """
+
+    at: dt.datetime
+    as_of: dt.date
+    value: float
+    is_good: bool
+    run_id: str | None = None
+    look: int | None = None
+
+
+def store(
+    connection: sa.Connection,
+    metrics: Iterable[Metric],
+    *,
+    run_id: str | None = None,
+    look: int | None = None,
+    stage: str = STAGE,
+) -> None:
+    """Keep the metrics of a run or of a look; a second call for the same run or look and stage replaces the first."""
+    key = {"run": run_id, "look": look, "stage": stage}
+    connection.execute(_FORGET, key)
+    rows = [
+        {"league": each.league, "metric": each.metric, "subject": each.subject, "value": float(each.value)}
+        | {"detail": each.detail}
+        for each in metrics
+    ]
+    connection.execute(_STORE, key | {"rows": json.dumps(rows)})
+
+
+def read_history(
+    connection: sa.Connection,
+    league: str,
+    metrics: Sequence[str],
+    *,
+    looks: bool = False,
+    runs: int = 400,
+) -> dict[tuple[str, str], list[Point]]:
+    """Metric and subject -> its points over the newest *runs* of a league, the oldest first.
+
+    Args:
+        looks: looks at live too; without, only runs that brought a scrape.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    if unknown := set(metrics) - KINDS.keys():
+        raise UsageError(
+            f"there is no metric {sorted(unknown)[0]}; nothing was read\nhint: there are {', '.join(KINDS)}"
+        )
+    found: dict[tuple[str, str], list[Point]] = {}
+    binds = {"league": league, "metrics": list(metrics), "looks": looks, "runs": runs}
+    for row in connection.execute(_HISTORY, binds):
+        found.setdefault((row.metric, row.subject), []).append(
+            Point(
+                at=row.at, as_of=row.as_of, value=row.value, is_good=row.is_good, run_id=row.run_id, look=row.look
+            )
+        )  # fmt: skip
+    return found
+
+
+_FORGET = sa.text(
+    "delete from etl.metrics where stage = :stage and (run_id = cast(:run as text) or look = cast(:look as bigint))"
+)
+_STORE = sa.text(
+    "insert into etl.metrics (run_id, look, league, stage, metric, subject, value, detail)"
+    " select cast(:run as text), cast(:look as bigint), r.league, :stage, r.metric, r.subject, r.value, r.detail"
+    " from jsonb_to_recordset(cast(:rows as jsonb))"
+    " as r(league text, metric text, subject text, value double precision, detail jsonb)"
+)
+_HISTORY = sa.text(
+    """
+    with newest as (
+        select distinct at from etl.metric_history
+        where league = :league and (is_import or look is not null and :looks) and stage in ('metrics', 'after')
+        order by at desc limit :runs)
+    select h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look
+    from etl.metric_history as h
+    where h.league = :league and h.metric = any(:metrics) and h.stage in ('metrics', 'after')
+        and (h.is_import or h.look is not null and :looks) and h.at >= (select min(at) from newest)
+    order by h.metric, h.subject, h.at
+    """
+)
