@@ -22,7 +22,6 @@ import typer.main
 from ruamel.yaml import YAML
 
 from rally_etl import cli, gate, naming, pipeline
-from rally_etl.checks.files import DIMENSIONS
 from rally_etl.records.reasons import REASONS
 from rally_etl.settings import Settings
 
@@ -274,18 +273,6 @@ def test_generic_grammar_reads_what_the_page_says():
     for team, series, name, canonical in rows:
         found = league.parse_team(team, series or None)
         assert (name, canonical) == (found.name, found.series)
-
-
-def test_every_check_is_in_the_data_quality_page():
-    """docs/data-quality.md lists each check with the severity and the dimension of its file, and no other."""
-    shown = {row[0].strip("`"): tuple(row[1:3]) for row in _table("## Checks", ROOT / "docs/data-quality.md")}
-    files = {}
-    for path in (ROOT / "params/checks").glob("*/*.sql"):
-        header = dict(re.findall(r"^-- (\w+): (.+)$", path.read_text(encoding="utf-8"), re.M))
-        files[f"{path.parent.name}/{path.stem}"] = (header["severity"], header["dimension"])
-
-    assert files == shown
-    assert {dimension for _, dimension in files.values()} <= set(DIMENSIONS)
 
 
 def test_every_rule_of_the_gate_is_in_the_runbook():
