@@ -26,7 +26,7 @@ class Postbox:
     Attributes:
         moods: how it answers the next requests, one each: a status, `drop` (takes the message, answers nothing),
             `break` (goes away before it reads), `hang` (takes the message, answers when *released*); then 200.
-        requests: keys as they came; ``taken``: key -> body of each message that it has, in order.
+        requests: keys as they came; ``taken``: key, or the body without one -> body of each message, in order.
     """
 
     url: str = ""
@@ -56,7 +56,7 @@ def postbox(authority: trustme.CA | None = None, path: str = "/hook") -> Iterato
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             box.logins.add(self.headers.get("Authorization", ""))
             if mood in (200, "drop", "hang"):
-                box.taken.setdefault(key, body)
+                box.taken.setdefault(key or body, body)
             box.came.set()
             if mood == "hang":
                 box.released.wait(LONG_S)

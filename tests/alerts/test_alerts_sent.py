@@ -387,3 +387,16 @@ def test_senders_that_are_killed_at_any_moment_lose_nothing(ledger, module_setti
             break
 
     assert expected == subjects(slack)
+
+
+def test_apprise_takes_a_message_where_it_is_installed(ledger, module_settings, queue, monkeypatch):
+    """Any address that it knows: here JSON to a server of this machine; one that fails leaves the message waiting."""
+    pytest.importorskip("apprise", reason="apprise is an option that no lock has")
+    with postbox(path="/hook") as box:
+        monkeypatch.setenv("RALLY_TEST_APPRISE", box.url.replace("http://", "json://"))
+        box.moods += [500]
+        queue("first", "second")
+        send(ledger, module_settings, {"kind": "apprise", "url_env": "RALLY_TEST_APPRISE"})
+
+        assert ["first", "second"] == [json.loads(each)["title"] for each in box.taken.values()]
+    assert [("sent", 2), ("sent", 1)] == [row[:2] for row in rows(ledger, SPOOL)]

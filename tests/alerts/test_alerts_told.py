@@ -205,3 +205,23 @@ def test_a_channel_that_is_off_hears_what_stands_when_it_is_on(ledger, found, mo
     monkeypatch.setenv("RALLY_TEST_HOOK", "https://hooks.example.org/x")
     tell(ledger, slack)
     assert ["ERROR NSTF: stands in NSTF"] == messages(ledger)
+
+
+def test_a_message_is_kept_while_it_is_of_use(ledger, found):
+    """For 90 days, longer while its incident stands, and until its end is no news; one that waits stays."""
+    found(finding("ends"))
+    tell(ledger, alerting())
+    found(finding("stands"), mended=("NSTF",))
+    tell(ledger, alerting(minimum_interval_minutes=0))
+    found(finding("stands"), finding("waits"))
+    tell(ledger, alerting(minimum_interval_minutes=0))
+    assert 3 == len(messages(ledger))
+    with ledger.begin() as connection:
+        connection.execute(
+            sa.text("update etl.alert_messages set state = 'sent', sent_at = created_at where body not like '%waits%'")
+        )
+
+    tell(ledger, alerting(), later(days=89))
+    assert 3 == len(messages(ledger))
+    tell(ledger, alerting(), later(days=91))
+    assert ["stands" in each or "waits" in each for each in messages(ledger, "body")] == [True, True]

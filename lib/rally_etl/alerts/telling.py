@@ -18,6 +18,8 @@ from rally_etl.settings import Settings
 Event = Literal["opened", "updated", "escalated", "resolved"]
 REMEMBERED = timedelta(days=30)
 """That an incident is over is told for so long; after that it is no news."""
+KEPT = timedelta(days=90)
+"""A message that was sent stays in the ledger for so long, and while an incident that it told of stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def enqueue_due(engine: sa.Engine, settings: Settings, alerting: Alerting, now: 
             ]
             messages += _enqueue(connection, channel, news, now)
         connection.execute(_ESCALATED, {"numbers": [each.number for each in escalating], "now": now})
+        connection.execute(_FORGET, {"before": now - KEPT, "since": now - REMEMBERED})
     return messages
 
 
@@ -211,3 +214,8 @@ _TELL = sa.text(
     " values (:message, :incident, :event, :severity, :leagues)"
 )
 _ESCALATED = sa.text("update etl.incidents set escalated_at = :now where number = any(:numbers)")
+_FORGET = sa.text(
+    "delete from etl.alert_messages as m where m.state = 'sent' and m.sent_at < :before and not exists ("
+    " select from etl.alert_told as t join etl.incidents as i on i.number = t.incident"
+    " where t.message = m.number and (i.state <> 'resolved' or i.resolved_at > :since))"
+)
