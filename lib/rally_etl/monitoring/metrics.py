@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import sqlalchemy as sa
 
-from rally_etl.errors import UsageError
+from rally_etl.errors import RallyEtlError, UsageError
 
 EVERYWHERE = "*"
 """Stands for the league where a metric is of the database or the run as a whole."""
@@ -25,22 +26,31 @@ class Kind:
     Attributes:
         subject: what the subject names (`table`, `series`, ...); "" where the metric has none.
         worse: the direction that a person wants to hear of; `both` where either is odd.
+        absent: what it says that a subject has no row at a time. "": nothing. `zero`: 0, for zeros are not stored,
+            where the total was measured. `gone`: of a part (`teams/Series 7`), 0 from the first time that it was
+            there, where its whole (`teams`) was measured.
     """
 
     told: str
     unit: Unit
     subject: str = ""
     worse: Literal["up", "down", "both"] = "both"
+    absent: Literal["", "zero", "gone"] = ""
 
 
 KINDS: dict[str, Kind] = {
     "rows": Kind(told="rows", unit="rows", subject="table", worse="down"),
-    "rows_of_series": Kind(told="rows of a series", unit="rows", subject="table/series", worse="down"),
+    "rows_active": Kind(told="rows in use", unit="rows", subject="table", worse="down"),
+    "rows_of_series": Kind(told="rows of a series", unit="rows", subject="table/series", worse="down", absent="gone"),
     "records": Kind(told="records of a scraped file", unit="records", subject="kind", worse="down"),
-    "records_of_series": Kind(told="rows of a series in a file", unit="records", subject="kind/series", worse="down"),
+    "records_of_series": Kind(
+        told="rows of a series in a file", unit="records", subject="kind/series", worse="down", absent="gone"
+    ),
     "quarantined": Kind(told="records kept aside", unit="share", subject="kind", worse="up"),
-    "check_rate": Kind(told="rows that fail a check", unit="share", subject="check", worse="up"),
-    "orphans": Kind(told="users' rows that point at nothing", unit="rows", subject="reference", worse="up"),
+    "check_rate": Kind(told="rows that fail a check", unit="share", subject="check", worse="up", absent="zero"),
+    "orphans": Kind(
+        told="users' rows that point at nothing", unit="rows", subject="reference", worse="up", absent="zero"
+    ),
     "kept": Kind(told="users' rows that mean what they meant", unit="share", worse="down"),
     "agreement": Kind(told="facts that two sources tell alike", unit="share", subject="agreement", worse="down"),
     "coverage": Kind(told="rows that have what belongs to them", unit="share", subject="what", worse="down"),
@@ -56,7 +66,10 @@ KINDS: dict[str, Kind] = {
     "slowest_statement": Kind(told="mean time of the slowest statement", unit="milliseconds", worse="up"),
     "duration": Kind(told="duration of a stage", unit="seconds", subject="stage", worse="up"),
 }
-"""Every metric there is, by name. The subject `""` is the total over the subjects, where there is one."""
+"""Every metric there is, by name. The subject `""` is the total over the subjects, where there is one.
+
+`docs/metrics.md` says of each where it comes from.
+"""
 
 STAGE = "metrics"
 """Stands for the stage of what is measured here, beside the measures that notebooks glue under their own."""
@@ -100,7 +113,20 @@ def store(
     look: int | None = None,
     stage: str = STAGE,
 ) -> None:
-    """Keep the metrics of a run or of a look; a second call for the same run or look and stage replaces the first."""
+    """Keep the metrics of a run or of a look; a second call for the same run or look and stage replaces the first.
+
+    Raises:
+        RallyEtlError: a metric is none of `KINDS`, or its value is no finite number.
+    """
+    metrics = list(metrics)
+    for each in metrics:
+        if each.metric not in KINDS:
+            raise RallyEtlError(f"there is no metric {each.metric}; nothing was stored\nhint: add it to KINDS")
+        if not math.isfinite(each.value):
+            raise RallyEtlError(
+                f"{each.metric} {each.subject} of {each.league} is {each.value}, which is no number; nothing was stored"
+                "\nhint: leave out what cannot be measured"
+            )
     key = {"run": run_id, "look": look, "stage": stage}
     connection.execute(_FORGET, key)
     rows = [
@@ -121,6 +147,8 @@ def read_history(
 ) -> dict[tuple[str, str], list[Point]]:
     """Metric and subject -> its points over the newest *runs* of a league, the oldest first.
 
+    What is not stored since it is 0 (`Kind.absent`) is there, as 0.
+
     Args:
         looks: looks at live too; without, only runs that brought a scrape.
 
@@ -132,6 +160,7 @@ def read_history(
             f"there is no metric {sorted(unknown)[0]}; nothing was read\nhint: there are {', '.join(KINDS)}"
         )
     found: dict[tuple[str, str], list[Point]] = {}
+    unknown: dict[tuple[str, dt.datetime], list[str]] = {}
     binds = {"league": league, "metrics": list(metrics), "looks": looks, "runs": runs}
     for row in connection.execute(_HISTORY, binds):
         found.setdefault((row.metric, row.subject), []).append(
@@ -139,6 +168,22 @@ def read_history(
                 at=row.at, as_of=row.as_of, value=row.value, is_good=row.is_good, run_id=row.run_id, look=row.look
             )
         )  # fmt: skip
+        if row.unknown:
+            unknown[row.metric, row.at] = row.unknown
+    for (metric, subject), points in found.items():
+        absent = KINDS[metric].absent
+        whole = subject.partition("/")[0] if absent == "gone" else ""
+        if absent and subject != whole:
+            there = {point.at for point in points}
+            first = min(there) if absent == "gone" else None
+            points += [
+                replace(measured, value=0.0)
+                for measured in found.get((metric, whole), ())
+                if measured.at not in there
+                and (first is None or measured.at > first)
+                and subject not in unknown.get((metric, measured.at), ())
+            ]
+            points.sort(key=lambda point: point.at)
     return found
 
 
@@ -155,9 +200,12 @@ _HISTORY = sa.text(
     """
     with newest as (
         select distinct at from etl.metric_history
-        where league = :league and (is_import or look is not null and :looks) and stage in ('metrics', 'after')
+        where league = :league and metric = any(:metrics) and stage in ('metrics', 'after')
+            and (is_import or look is not null and :looks)
         order by at desc limit :runs)
-    select h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look
+    select
+        h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look,
+        case when h.subject = '' then h.detail end as unknown
     from etl.metric_history as h
     where h.league = :league and h.metric = any(:metrics) and h.stage in ('metrics', 'after')
         and (h.is_import or h.look is not null and :looks) and h.at >= (select min(at) from newest)
