@@ -59,7 +59,7 @@ class Watching(BaseModel):
         tolerance: how many times further than measured a value must stray before it is told.
         runs: good runs that say what is usual, at most.
         named: figures of one cause that are named.
-        always: good scrapes in a row in which a file or series was, before its absence is told.
+        always: good scrapes in a row in which a file was, before its absence is told.
         unwatched: league -> metrics that are not watched there.
     """
 

@@ -1,0 +1,182 @@
+"""Anomalies and predicted problems: what a league's metrics say beside those of its past good runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rally_etl.monitoring.calendar import Calendar
+from rally_etl.monitoring.forecast import forecast
+from rally_etl.monitoring.metrics import KINDS, Point
+from rally_etl.monitoring.usual import UNUSUAL, Band, usual
+from rally_etl.monitoring.watching import Thresholds, Watching
+
+Named = tuple[str, str]
+"""Metric and subject."""
+
+SINCE = 12
+"""So many points back an anomaly is followed."""
+
+FILE_OF = {"schedules": "schedule"}
+"""Table that a kind of file fills, where it is not named like it."""
+
+COUNTED = ("records", "rows", "rows_active", "records_of_series", "rows_of_series")
+"""Metrics that count what is in a file or in the table that it fills; the first speaks for the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One metric that strays, or heads for a threshold.
+
+    Attributes:
+        kind: `anomaly`: the value is unusual; `forecast`: it is expected to cross `threshold` in `days_left` days.
+        stray: how far off, in half-widths of the band.
+        since: day of the first of the points in a row that were unusual.
+    """
+
+    league: str
+    kind: Literal["anomaly", "forecast"]
+    metric: str
+    subject: str
+    value: float
+    band: Band
+    stray: float = 0.0
+    since: dt.date | None = None
+    slope: float | None = None
+    threshold: float | None = None
+    days_left: int | None = None
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The points of a league before the one under test, the oldest first, and its calendar.
+
+    Attributes:
+        series: metric and subject -> points; those that read the same files again are left out, see `past`.
+        calendar: None where no season matters.
+    """
+
+    series: Mapping[Named, Sequence[Point]]
+    calendar: Calendar | None
+
+
+def find_anomalies(league: str, now: Mapping[Named, Point], past: Past, watching: Watching) -> list[list[Found]]:
+    """What is unusual now, grouped by cause: the first of each group speaks for it, the furthest off first.
+
+    Args:
+        now: metric and subject -> the point under test.
+    """
+    day = next((point.as_of for point in now.values()), None)
+    if day is None:
+        return []
+    values = {key: point.value for key, point in now.items()} | dict.fromkeys(_gone(now, past, watching), 0.0)
+    found = []
+    for (metric, subject), value in values.items():
+        points, kind, watched = past.series.get((metric, subject), ()), KINDS[metric], watching.watched.get(metric)
+        if watched is None or metric in watching.unwatched.get(league, ()) or _is_sum(metric, subject):
+            continue
+        band = usual(points, day, kind, past.calendar)
+        if band is None or not watched.is_worth(value, band.expected):
+            continue
+        stray = band.stray(value, kind)
+        if stray > UNUSUAL * watching.tolerance:
+            found.append(
+                Found(
+                    league=league, kind="anomaly", metric=metric, subject=subject, value=value, band=band, stray=stray,
+                    since=_since(points, day, metric, past.calendar), is_gone=value == 0 and metric in COUNTED,
+                )
+            )  # fmt: skip
+    return _grouped(found)
+
+
+def find_forecasts(
+    league: str, now: Mapping[Named, Point], past: Past, watching: Watching, thresholds: Thresholds
+) -> list[Found]:
+    """What is expected to cross its threshold within the days of `params/anomalies.yaml`, the soonest first."""
+    found = []
+    for (metric, subject), point in now.items():
+        if metric in watching.unwatched.get(league, ()):
+            continue
+        kind = KINDS[metric]
+        limits = thresholds.of(league, metric, subject)
+        trend = limits and forecast([*past.series.get((metric, subject), ()), _as_good(point)], kind, past.calendar)
+        if not trend or (trend.slope > 0) != (kind.worse == "up"):
+            continue
+        ahead = [(days, limit) for limit in limits if (days := trend.days_until(limit))]
+        if ahead and min(ahead)[0] <= watching.forecasts.days:
+            days, limit = min(ahead)
+            low, high = trend.band(days)
+            band = Band(expected=trend.value(days), low=low, high=high, runs=trend.runs)
+            found.append(
+                Found(
+                    league=league, kind="forecast", metric=metric, subject=subject, value=point.value, band=band,
+                    slope=trend.slope, threshold=limit, days_left=days,
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda each: (each.days_left, each.metric, each.subject))
+
+
+def _gone(now: Mapping[Named, Point], past: Past, watching: Watching) -> Iterator[Named]:
+    """Files that were in each of the last good scrapes and are not in this one."""
+    files = {key: points for key, points in past.series.items() if key[0] == "records" and key[1]}
+    if not any(key in now for key in files):
+        return
+    runs = {point.run_id: point.at for points in files.values() for point in points if point.is_good}
+    last = sorted(runs, key=runs.__getitem__)[-watching.always :]
+    for key, points in files.items():
+        if key not in now and len(last) == watching.always and set(last) <= set(_good_runs(points)):
+            yield key
+
+
+def _is_sum(metric: str, subject: str) -> bool:
+    """Is it the sum over the series of a file or table, which another metric tells?"""
+    return metric.endswith("_of_series") and "/" not in subject
+
+
+def _good_runs(points: Sequence[Point]) -> list[str]:
+    return [point.run_id for point in points if point.is_good and point.run_id]
+
+
+def _as_good(point: Point) -> Point:
+    """The point under test as it will be once it is live: a trend is that of the rows that users will see."""
+    return Point(at=point.at, as_of=point.as_of, value=point.value, is_good=True, run_id=point.run_id, look=point.look)
+
+
+def _since(points: Sequence[Point], day: dt.date, metric: str, calendar: Calendar | None) -> dt.date:
+    """The day of the first of the points in a row, up to *day*, that were unusual."""
+    kind, first = KINDS[metric], day
+    for n in range(len(points) - 1, max(-1, len(points) - 1 - SINCE), -1):
+        band = usual(points[:n], points[n].as_of, kind, calendar)
+        if band is None or not band.is_unusual(points[n].value, kind):
+            break
+        first = points[n].as_of
+    return first
+
+
+def _grouped(found: Sequence[Found]) -> list[list[Found]]:
+    groups: dict[str, list[Found]] = {}
+    for each in found:
+        groups.setdefault(_cause(each), []).append(each)
+    return sorted((_ordered(group) for group in groups.values()), key=lambda group: -group[0].stray)
+
+
+def _ordered(group: Sequence[Found]) -> list[Found]:
+    """The one that speaks for the others first, then those that are furthest off."""
+    rank = {name: place for place, name in enumerate((*COUNTED, "health"))}
+    headline = min(group, key=lambda each: (rank.get(each.metric, len(rank)), bool(each.subject), -each.stray))
+    others = [each for each in group if each.metric == headline.metric or each.metric.endswith("_of_series")]
+    rest = sorted((each for each in others if each is not headline), key=lambda each: -each.stray)
+    return [headline, *rest]
+
+
+def _cause(found: Found) -> str:
+    """What figures share that change together: the file and its table, the table of a check, the metric."""
+    first = found.subject.partition("/")[0]
+    if found.metric in COUNTED:
+        return f"file/{FILE_OF.get(first, first)}"
+    if found.metric == "check_rate":
+        return f"check/{first}"
+    return "health" if found.metric.startswith("health") else found.metric
