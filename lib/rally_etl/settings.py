@@ -10,6 +10,7 @@ from pathlib import Path
 from rally_etl.errors import UsageError
 
 GIB = 1024**3
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,10 @@ class Settings:
     idle_in_transaction_timeout_s: int = 600  # seconds an open transaction may do nothing
     stage_timeout_s: int = 3600  # seconds one notebook may take
     max_file_bytes: int = 2 * GIB  # a larger source file is a fault
+    log_level: str = "info"  # of the product's own events
+    log_text: bool = False  # the log as text on stderr too
+    log_max_bytes: int = 10_000_000  # of one file of the log
+    log_keep: int = 30  # files of the log
 
     @property
     def params_dir(self) -> Path:
@@ -38,6 +43,11 @@ class Settings:
     def reports_dir(self) -> Path:
         """One folder per run."""
         return self.root / "reports"
+
+    @property
+    def logs_dir(self) -> Path:
+        """The log of all processes, as JSON lines."""
+        return self.root / "logs"
 
     @property
     def state_dir(self) -> Path:
@@ -78,6 +88,10 @@ class Settings:
             idle_in_transaction_timeout_s=_whole_number(values, "RALLY_IDLE_IN_TRANSACTION_TIMEOUT_S", 600),
             stage_timeout_s=_whole_number(values, "RALLY_STAGE_TIMEOUT_S", 3600),
             max_file_bytes=_whole_number(values, "RALLY_MAX_FILE_BYTES", 2 * GIB),
+            log_level=_one_of(values, "RALLY_LOG_LEVEL", LOG_LEVELS, "info"),
+            log_text=values.get("RALLY_LOG_TEXT", "").strip().lower() not in ("", "0", "no", "false"),
+            log_max_bytes=_whole_number(values, "RALLY_LOG_MAX_BYTES", 10_000_000),
+            log_keep=_whole_number(values, "RALLY_LOG_KEEP", 30),
         )
 
 
@@ -131,6 +145,14 @@ def _unquoted(value: str) -> str:
     if len(value) >= 2 and value[0] in "'\"" and value.rfind(value[0]) > 0:
         return value[1 : value.rfind(value[0])]
     return value.split(" #", 1)[0].rstrip()
+
+
+def _one_of(values: Mapping[str, str], name: str, known: tuple[str, ...], default: str) -> str:
+    """Answer one of the known words of the environment."""
+    text = values.get(name, "").strip().lower() or default
+    if text not in known:
+        raise UsageError(f"{name} is none of {', '.join(known)}: {text!r}\nhint: unset it to use {default}")
+    return text
 
 
 def _whole_number(values: Mapping[str, str], name: str, default: int) -> int:
