@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -24,37 +23,13 @@ from ruamel.yaml import YAML
 from rally_etl import cli, gate, naming, pipeline
 from rally_etl.records.reasons import REASONS
 from rally_etl.settings import Settings
+from transcripts import INSTALLING, rewrite, shown_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("params/**/*.md")),
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("params/**/*.md")),
          *sorted(ROOT.glob("notebooks/*.md")), *sorted(ROOT.glob("reports/README.md"))]  # fmt: skip
-INSTALLING = ("making .venv", "installing ")
-ANY_LINES = "…"
 COMMAND = re.compile(r"rally-etl ((?:(?:db|names|reviews|incidents|snapshot|alerts|check(?= new| prove)) )?[a-z]+)")
-RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
-MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"),
-         (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<time>"))  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A command of a console block of the README, and the lines under it."""
-
-    command: str
-    lines: tuple[str, ...]
-
-
-def shown_commands(text: str) -> list[Shown]:
-    """The commands of all console blocks, in order."""
-    found: list[Shown] = []
-    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-            command, *lines = part.rstrip("\n").split("\n")
-            found.append(Shown(command, tuple(lines)))
-    return found
-
-
 SHOWN = shown_commands(README.read_text(encoding="utf-8"))
 
 
@@ -72,7 +47,7 @@ def printed(module_settings: Settings) -> Iterator[Printed]:
     found = [_run(shown.command, module_settings) for shown in SHOWN]
     newest = max(module_settings.reports_dir.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     if os.environ.get("RALLY_UPDATE_README"):
-        _update(found)
+        rewrite(README, found)
     yield Printed(found, json.loads(newest.read_text(encoding="utf-8")))
 
 
@@ -101,41 +76,11 @@ def _run(command: str, settings: Settings) -> list[str]:
     return done.stdout.rstrip("\n").split("\n")
 
 
-def _update(found: list[list[str]]) -> None:
-    printed = iter(zip(SHOWN, found, strict=True))
-
-    def rewritten(block: re.Match[str]) -> str:
-        parts = []
-        for shown, lines in islice(printed, len(shown_commands(block[0]))):
-            is_true = shown.lines and re.fullmatch(_pattern(shown.lines), _masked(lines))
-            installing = [line for line in shown.lines if line.startswith(INSTALLING)]
-            parts += [f"$ {shown.command}", *(shown.lines if is_true else [*installing, *lines])]
-        return "\n".join(["```console", *parts, "```"])
-
-    text = README.read_text(encoding="utf-8")
-    README.write_text(re.sub(r"^```console\n.*?^```$", rewritten, text, flags=re.M | re.S), encoding="utf-8")
-
-
-def _masked(lines: list[str] | tuple[str, ...]) -> str:
-    text = "".join(f"{line.rstrip()}\n" for line in lines)
-    for mask, word in MASKS:
-        text = mask.sub(word, text)
-    return text
-
-
-def _pattern(lines: tuple[str, ...]) -> str:
-    """The expected lines as a pattern; a line `…` stands for any lines."""
-    wanted = [line for line in lines if not line.startswith(INSTALLING)]
-    return "".join("(?:.*\n)*" if line == ANY_LINES else re.escape(_masked([line])) for line in wanted)
-
-
 @pytest.mark.parametrize("number", range(len(SHOWN)), ids=[f"{n}-{shown.command}" for n, shown in enumerate(SHOWN)])
 def test_output_is_what_the_command_prints(printed, number):
     """Every output in the README is printed by its command, but for run ids and seconds."""
-    wanted, found = _pattern(SHOWN[number].lines), _masked(printed.lines[number])
-
     assert SHOWN[number].lines
-    assert re.fullmatch(wanted, found), f"$ {SHOWN[number].command}\n{found}"
+    assert SHOWN[number].is_printed(printed.lines[number]), f"$ {SHOWN[number].command}\n{printed.lines[number]}"
 
 
 def test_installing_is_announced_as_shown():
