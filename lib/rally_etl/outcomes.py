@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import alerts, ledger, planning
+from rally_etl import alerts, ledger, logs, planning
 from rally_etl.errors import RallyEtlError
 from rally_etl.settings import Settings
 
@@ -46,6 +47,8 @@ def decide(engine: sa.Engine, run_id: str, outcomes: Mapping[str, Outcome], dry_
     """Write what is decided, before anything is published: each league is audited, held or refused from then on."""
     for league, outcome in outcomes.items():
         ledger.write_outcome(engine, run_id, league, outcome.decision, outcome.reasons, dry_run=dry_run)
+        rules = [reason["rule"] for reason in outcome.reasons]
+        logs.event("league.decided", league=league, decision=outcome.decision, rules=rules)
 
 
 def finish(
@@ -57,6 +60,7 @@ def finish(
         RallyEtlError: the report cannot be written; what has happened stands in the ledger, and the next start writes
             the report.
     """
+    from rally_etl.monitoring import store_end
     from rally_etl.reporting import write_report
 
     for league, outcome in outcomes.items():
@@ -71,10 +75,12 @@ def finish(
         )
     failed = any(outcome.failed for outcome in outcomes.values())
     ledger.close_run(engine, run_id, 1 if failed else None, EXIT_CODES)
+    store_end(engine, run_id)
     if not ledger.leagues_in_state(engine, run_id, "held"):
         with engine.begin() as connection:
             connection.execute(sa.text(f'drop schema if exists "{planning.schemas(run_id)[1]}" cascade'))
     document = ledger.run_document(engine, settings, run_id)
+    _log_end(document)
     try:
         write_report(engine, settings, run_id, document)
     except OSError as error:
@@ -89,3 +95,13 @@ def finish(
     finally:
         alerts.after_run(engine, settings, run_id)
     return document
+
+
+def _log_end(document: Mapping[str, Any]) -> None:
+    began = datetime.fromisoformat(document["started_at"])
+    logs.event(
+        "run.ended", run=document["run_id"], decision=document["decision"], exit_code=document["exit_code"],
+        seconds=(datetime.now(UTC) - began).total_seconds(), quarantined=document["quarantined"],
+        leagues={league: found["state"] for league, found in document["leagues"].items()},
+        outcome="failure" if document["exit_code"] == 1 else "success",
+    )  # fmt: skip

@@ -28,7 +28,7 @@ def test_manifest_names_every_file_and_its_predecessor(report, settings):
     """The manifest hashes files, sources and params, and continues the chain."""
     manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
 
-    assert {"index.html", "run.json", "plotly.min.js", "manifest.1.json"} == manifest["files"].keys()
+    assert {"index.html", "run.json", "metrics.json", "plotly.min.js", "manifest.1.json"} == manifest["files"].keys()
     assert "APTA_CHICAGO/players" in manifest["sources"]
     assert manifest["params"].keys() == {
         path.relative_to(settings.params_dir).as_posix() for path in settings.params_dir.rglob("*") if path.is_file()

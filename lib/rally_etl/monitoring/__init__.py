@@ -14,6 +14,7 @@ from rally_etl.monitoring.health import (
     score_parts,
     total_score,
 )
+from rally_etl.monitoring.keeping import store_candidate, store_end, store_look
 
 __all__ = [
     "Finding",
@@ -26,6 +27,9 @@ __all__ = [
     "read_freshness",
     "read_health_params",
     "score_parts",
+    "store_candidate",
+    "store_end",
+    "store_look",
     "store_metrics",
     "total_score",
 ]

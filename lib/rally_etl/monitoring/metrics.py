@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
         told="rows of a series in a file", unit="records", subject="kind/series", worse="down", absent="gone"
     ),
     "quarantined": Kind(told="records kept aside", unit="share", subject="kind", worse="up"),
+    "damaged": Kind(told="records kept aside that are damaged", unit="share", subject="kind", worse="up"),
     "check_rate": Kind(told="rows that fail a check", unit="share", subject="check", worse="up", absent="zero"),
     "orphans": Kind(
         told="users' rows that point at nothing", unit="rows", subject="reference", worse="up", absent="zero"
@@ -187,6 +188,33 @@ def read_history(
     return found
 
 
+def metrics_document(connection: sa.Connection, run_id: str) -> dict[str, Any]:
+    """The metrics of a run as `metrics.json` of its report has them: one object each, with unit and meaning."""
+    rows = connection.execute(_OF_RUN, {"run": run_id, "stages": [STAGE, STAGE_AFTER]}).all()
+    return {
+        "run_id": run_id,
+        "as_of": connection.scalar(_AS_OF, {"run": run_id}),
+        "metrics": [
+            {
+                "league": row.league,
+                "metric": row.metric,
+                "subject": row.subject,
+                "value": row.value,
+                "unit": KINDS[row.metric].unit,
+                "told": KINDS[row.metric].told,
+                "detail": row.detail,
+            }
+            for row in rows
+            if row.metric in KINDS
+        ],
+    }
+
+
+_OF_RUN = sa.text(
+    "select league, metric, subject, value, detail from etl.metrics"
+    " where run_id = :run and stage = any(:stages) order by league, metric, subject"
+)
+_AS_OF = sa.text("select cast(as_of as text) from etl.runs where run_id = :run")
 _FORGET = sa.text(
     "delete from etl.metrics where stage = :stage and (run_id = cast(:run as text) or look = cast(:look as bigint))"
 )

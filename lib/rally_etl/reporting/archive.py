@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from rally_etl.database.engine import read_only
+from rally_etl.monitoring.metrics import metrics_document
 from rally_etl.reporting import page, pages, recorded
 from rally_etl.reporting.files import sha256, write_text
 from rally_etl.settings import Settings
@@ -21,7 +22,7 @@ IGNORED = (".work",)
 
 
 def write_report(engine: sa.Engine, settings: Settings, run_id: str, document: dict) -> Path:
-    """Write a run's front page, `run.json` and manifest, and the list of all runs; answer the front page.
+    """Write a run's front page, `run.json`, `metrics.json`, manifest, and the list of all runs; answer the front page.
 
     A report may be written again (a held plan was approved): the manifest before stays in the folder under a number,
     and the new one continues the chain.
@@ -33,6 +34,8 @@ def write_report(engine: sa.Engine, settings: Settings, run_id: str, document: d
     write_text(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
     write_text(index, page.write_index(engine, folder, run_id, document))
     with read_only(engine, "public") as connection:
+        metrics = json.dumps(metrics_document(connection, run_id), indent=1, ensure_ascii=False, allow_nan=False)
+        write_text(folder / "metrics.json", metrics + "\n")
         files = recorded.source_files(connection, run_id)
         facts = recorded.run(connection, run_id) or {}
     sources = {f"{row['league']}/{row['kind']}": row["sha256"] for row in files if row["sha256"]}

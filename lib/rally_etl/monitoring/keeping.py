@@ -1,0 +1,162 @@
+"""Keeping metrics: of the candidate of a run, of a look at live, and what is known when a run has ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl.checks.results import CheckResult
+from rally_etl.database.engine import clean_message
+from rally_etl.database.references import ReferenceParams, read_reference_params
+from rally_etl.monitoring.collecting import (
+    Health,
+    freshness_metrics,
+    health_metrics,
+    orphan_metrics,
+    rate_metrics,
+)
+from rally_etl.monitoring.counting import LeagueIds, count_tables, coverage_metrics, rows_of_tables, volume_metrics
+from rally_etl.monitoring.freshness import read_freshness
+from rally_etl.monitoring.metrics import EVERYWHERE, STAGE_AFTER, Metric, store
+from rally_etl.monitoring.of_runs import (
+    agreement_metrics,
+    duration_metrics,
+    file_metrics,
+    kept_metrics,
+    read_results,
+)
+from rally_etl.monitoring.server import server_metrics
+from rally_etl.naming import load_leagues
+from rally_etl.planning.schema import schemas
+from rally_etl.settings import Settings
+
+WHOLE_DAYS = 30
+"""Looks at live are all kept for so many days; then the last one of each day is."""
+
+_LEAGUES = sa.text("select id, league_id from leagues order by id")
+_OF_RUN = sa.text(
+    "select r.as_of, l.league from etl.runs as r join etl.run_leagues as l using (run_id)"
+    " where r.run_id = :run order by l.league"
+)
+_LOOK = sa.text(
+    "insert into etl.looks (as_of, health_score, level, seconds) values (:as_of, :score, :level, :seconds)"
+    " returning look"
+)
+_THIN = sa.text(
+    "delete from etl.looks as l where l.at < now() - make_interval(days => :days)"
+    " and exists (select from etl.looks as n where n.at > l.at and n.at < date_trunc('day', l.at) + interval '1 day')"
+)
+
+
+def store_candidate(engine: sa.Engine, settings: Settings, run_id: str, health: Health) -> list[Metric]:
+    """Collect and keep the metrics of what live would be if the run were published, and of what its files held.
+
+    Args:
+        health: of each league of the run, and of `EVERYWHERE`.
+    """
+    params = read_reference_params(settings.params_dir / "references.yaml")
+    with _snapshot(engine, schemas(run_id)[1], "public") as connection:
+        of_run = connection.execute(_OF_RUN, {"run": run_id}).all()
+        known = _league_ids(connection, settings)
+        leagues = {row.league: known.get(row.league, []) for row in of_run}
+        metrics = _of_rows(connection, params, leagues, read_results(connection, run_id), of_run[0].as_of)
+        for part in (file_metrics, agreement_metrics, kept_metrics):
+            metrics += part(connection, run_id)
+    metrics += health_metrics(health)
+    with engine.begin() as connection:
+        store(connection, metrics, run_id=run_id)
+    return metrics
+
+
+def store_look(
+    engine: sa.Engine,
+    settings: Settings,
+    found: Mapping[str, Any],
+    results: Iterable[CheckResult],
+    *,
+    as_of: dt.date,
+    seconds: float,
+) -> tuple[int | None, list[str]]:
+    """Collect the metrics of live, and keep them as a look at it.
+
+    Args:
+        found: what `health_live` answers.
+        results: of all checks on live.
+        seconds: how long the health took to find out.
+
+    Returns:
+        number of the look, None where the ledger could not be written; and sentences on what could not be measured.
+    """
+    params = read_reference_params(settings.params_dir / "references.yaml")
+    with _snapshot(engine, "public") as connection:
+        metrics = _of_rows(connection, params, _league_ids(connection, settings), results, as_of)
+        of_server, notes = server_metrics(connection)
+    metrics += of_server + health_metrics(_health_of(found))
+    try:
+        with engine.begin() as connection:
+            told = {"as_of": as_of, "score": found["health_score"], "level": found["level"], "seconds": seconds}
+            look = connection.scalar(_LOOK, told)
+            store(connection, metrics, look=look)
+            connection.execute(_THIN, {"days": WHOLE_DAYS})
+    except sa.exc.DBAPIError as error:
+        return None, [*notes, f"this look at live is not kept, so no trend will show it: {clean_message(error)}"]
+    return look, notes
+
+
+def store_end(engine: sa.Engine, run_id: str) -> None:
+    """Keep what is known when a run has ended: how long it took, and what the server says of itself then."""
+    with engine.connect() as connection:
+        of_server, _ = server_metrics(connection)
+        metrics = duration_metrics(connection, run_id)
+    with engine.begin() as connection:
+        store(connection, metrics + of_server, run_id=run_id, stage=STAGE_AFTER)
+
+
+def _of_rows(
+    connection: sa.Connection,
+    params: ReferenceParams,
+    leagues: LeagueIds,
+    results: Iterable[CheckResult],
+    as_of: dt.date,
+) -> list[Metric]:
+    counts = count_tables(connection)
+    rows = rows_of_tables(counts, leagues)
+    return [
+        *volume_metrics(counts, rows, leagues),
+        *coverage_metrics(counts, leagues),
+        *rate_metrics(results, rows, leagues),
+        *freshness_metrics(read_freshness(connection, as_of), leagues),
+        *orphan_metrics(connection, params),
+    ]
+
+
+def _league_ids(connection: sa.Connection, settings: Settings) -> dict[str, list[int]]:
+    known = load_leagues(settings.params_dir)
+    found: dict[str, list[int]] = {}
+    for row in connection.execute(_LEAGUES):
+        found.setdefault(known.canonical(row.league_id) or row.league_id, []).append(row.id)
+    return found
+
+
+def _health_of(found: Mapping[str, Any]) -> Health:
+    by_league = {
+        league: (each["health_score"], {part["part"]: part["score"] for part in each["parts"]})
+        for league, each in found["leagues"].items()
+    }
+    parts = {part["part"]: part["score"] for part in found["parts"]}
+    return by_league | {EVERYWHERE: (found["health_score"], parts)}
+
+
+@contextmanager
+def _snapshot(engine: sa.Engine, *schemas: str) -> Iterator[sa.Connection]:
+    """One moment of the database that nothing can be written in; bare names resolve in *schemas*."""
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    quote = engine.dialect.identifier_preparer.quote_identifier
+    with engine.connect().execution_options(**options) as connection:
+        path = ", ".join(quote(name) for name in schemas)
+        connection.execute(sa.text("select set_config('search_path', :path, true)"), {"path": path})
+        yield connection
