@@ -24,6 +24,7 @@ from rally_etl.monitoring.health import (
     score_parts,
     total_score,
 )
+from rally_etl.monitoring.keeping import store_candidate
 from rally_etl.naming import load_leagues
 from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
@@ -61,6 +62,7 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
         fresh = read_freshness(connection, facts.as_of)
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
     leagues: Measures = {}
+    health: dict[str, tuple[float, dict[str, float]]] = {}
     for league in facts.leagues:
         league_id = league_ids[league]
         found = _findings(expected[league], {row.check_name: row for row in results if row.league == league})
@@ -69,10 +71,12 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
             "health_score": measure(total_score(params, parts, found), _lost_points(parts)),
             "days_since_newest_match": _age(fresh.get(league_id)),
         }
+        health[league] = leagues[league]["health_score"]["value"], {part.name: part.score for part in parts}
     scores = {league: measures["health_score"]["value"] for league, measures in leagues.items()}
     worst = [f"{league}: {score:.1f}" for league, score in sorted(scores.items(), key=lambda each: each[1])]
     leagues["*"] = {"health_score": measure(min(scores.values(), default=0.0), worst)}
     store_metrics(engine, run_id, STAGE, leagues)
+    store_candidate(engine, settings, run_id, health | {"*": (leagues["*"]["health_score"]["value"], {})})
     return leagues
 
 
