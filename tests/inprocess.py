@@ -77,28 +77,6 @@ def _execute(job: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def said_by(settings: Settings, *arguments: str, **variables: str) -> tuple[str, int]:
-    """What the command writes to both streams, and its exit code; within this process, a second less per command.
-
-    Args:
-        variables: of the environment, beside those that name the project and its database.
-    """
-    from rally_etl.cli import main
-
-    said = io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    with stages_here(settings), pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        patch.chdir(settings.root)
-        patch.setattr(sys, "argv", ["rally-etl", *arguments])
-        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as end:
-            main()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    return said.getvalue(), int(end.value.code or 0)
-
-
 def command() -> None:
     """`rally-etl` with the arguments of this process, its stages within it: for tests of several programs at once."""
     from rally_etl.cli import main
@@ -119,12 +97,25 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def rally_etl(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as an operator calls it, but with its stages within that process."""
-    return subprocess.run(
-        [sys.executable, *HERE, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env=environment_of(settings),
+def rally_etl(settings: Settings, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command as an operator calls it in the project's folder, all of it within this process: a second less each.
+
+    Args:
+        variables: of the environment, beside those that name the project and its database.
+    """
+    from rally_etl.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with stages_here(settings), pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.chdir(settings.root)
+        patch.setattr(sys, "argv", ["rally-etl", *arguments])
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+            main()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return subprocess.CompletedProcess(
+        ["rally-etl", *arguments], int(end.value.code or 0), out.getvalue(), err.getvalue()
     )

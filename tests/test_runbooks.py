@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY, MakeDatabase, project
-from inprocess import said_by
+from inprocess import rally_etl
 from rally_etl.database.engine import connect
 from rally_etl.sample import season
 from rally_etl.settings import Settings
@@ -59,9 +59,10 @@ class Site:
             "RUN": self.value("select max(run_id) from etl.runs"),
             "ID": max((path.name for path in (self.settings.state_dir / "snapshots").glob("*")), default=""),
         }
-        said, code = said_by(self.settings, *(newest.get(word, word) for word in words), **self.variables)
-        assert bool(code) == bool(answer), f"{line}: exit code {code}\n{said}"
-        return [*said.rstrip("\n").split("\n"), *([f"exit code {code}"] if code else [])]
+        done = rally_etl(self.settings, *(newest.get(word, word) for word in words), **self.variables)
+        said, code = (done.stdout + done.stderr).rstrip("\n").split("\n"), done.returncode
+        assert bool(code) == bool(answer), "\n".join([f"{line}: exit code {code}", *said])
+        return [*said, *([f"exit code {code}"] if code else [])]
 
 
 def health_below_75(site: Site) -> None:
