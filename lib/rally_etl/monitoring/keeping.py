@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,15 @@ from rally_etl.monitoring.collecting import (
     orphan_metrics,
     rate_metrics,
 )
-from rally_etl.monitoring.counting import LeagueIds, count_tables, coverage_metrics, rows_of_tables, volume_metrics
-from rally_etl.monitoring.freshness import read_freshness
+from rally_etl.monitoring.counting import (
+    Count,
+    LeagueIds,
+    count_tables,
+    coverage_metrics,
+    rows_of_tables,
+    volume_metrics,
+)
+from rally_etl.monitoring.freshness import Freshness, read_freshness
 from rally_etl.monitoring.metrics import EVERYWHERE, STAGE_AFTER, Metric, store
 from rally_etl.monitoring.of_runs import (
     agreement_metrics,
@@ -80,6 +87,8 @@ def store_look(
     *,
     as_of: dt.date,
     seconds: float,
+    counts: Sequence[Count] | None = None,
+    fresh: Mapping[int, Freshness] | None = None,
 ) -> tuple[int | None, list[str]]:
     """Collect the metrics of live, and keep them as a look at it.
 
@@ -87,13 +96,14 @@ def store_look(
         found: what `health_live` answers.
         results: of all checks on live.
         seconds: how long the health took to find out.
+        counts, fresh: of live, where they are known already: `count_tables` and `read_freshness` read every match line.
 
     Returns:
         number of the look, None where the ledger could not be written; and sentences on what could not be measured.
     """
     params = read_reference_params(settings.params_dir / "references.yaml")
     with _snapshot(engine, "public") as connection:
-        metrics = _of_rows(connection, params, _league_ids(connection, settings), results, as_of)
+        metrics = _of_rows(connection, params, _league_ids(connection, settings), results, as_of, counts, fresh)
         of_server, notes = server_metrics(connection)
     metrics += of_server + health_metrics(_health_of(found))
     try:
@@ -122,14 +132,17 @@ def _of_rows(
     leagues: LeagueIds,
     results: Iterable[CheckResult],
     as_of: dt.date,
+    counts: Sequence[Count] | None = None,
+    fresh: Mapping[int, Freshness] | None = None,
 ) -> list[Metric]:
-    counts = count_tables(connection)
+    counts = count_tables(connection) if counts is None else counts
+    fresh = read_freshness(connection, as_of) if fresh is None else fresh
     rows = rows_of_tables(counts, leagues)
     return [
         *volume_metrics(counts, rows, leagues),
         *coverage_metrics(counts, leagues),
         *rate_metrics(results, rows, leagues),
-        *freshness_metrics(read_freshness(connection, as_of), leagues),
+        *freshness_metrics(fresh, leagues),
         *orphan_metrics(connection, params),
     ]
 
