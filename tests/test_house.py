@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lib/rally_etl"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-SERVES_ALL = {"settings", "errors", "params", "measures", "database", "__version__"}
+SERVES_ALL = {"settings", "errors", "params", "measures", "database", "logs", "scrubbing", "__version__"}
 LONGEST_MODULE = 400  # lines
 NO_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
 

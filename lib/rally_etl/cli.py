@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from rally_etl import __version__
+from rally_etl import __version__, logs
 from rally_etl.commands import (
     alerts,
     check,
@@ -24,12 +26,13 @@ from rally_etl.commands import (
     past,
     references,
     repair,
+    repairs,
     reviews,
     run,
     snapshot,
 )
 from rally_etl.database.commands import db
-from rally_etl.errors import RallyEtlError, Stopped
+from rally_etl.errors import RallyEtlError, Stopped, UsageError
 
 ABOUT = """\
 Import league scrapes as audited plans: nothing that users see changes before the gate says GO.
@@ -67,7 +70,7 @@ app = typer.Typer(
 )
 for command in (
     run.run, run.approve, past.runs, past.show, past.verify, compare.compare, live.health, references.references,
-    repair.merge, repair.undo, orphans.orphans, constraints.constraints, guard.guard,
+    repair.merge, repair.undo, orphans.orphans, constraints.constraints, repairs.repair, guard.guard,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(check.check, name="check")
@@ -87,11 +90,18 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of every subcommand; the text of `--help` is ABOUT."""
+    from rally_etl.settings import Settings
+
+    with contextlib.suppress(UsageError):  # the command itself says what is wrong with the settings
+        logs.configure(Settings.from_env())
+        logs.bind(command=context.invoked_subcommand)
+        logs.event("command.started", version=__version__)
 
 
 @app.command()
@@ -111,20 +121,31 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and a shell's background do
             signal.signal(number, _stop)
+    began = time.monotonic()
     try:
         app(prog_name="rally-etl")
         code = 0
     except RallyEtlError as error:
         code = _complain(str(error), error.exit_code)
+        _log("command.failed", began, code, **logs.failed(error))
+    except SystemExit as end:
+        _log("command.ended", began, end.code if isinstance(end.code, int) else 0)
+        raise
     except BrokenPipeError:
         # The reader of a pipe has gone (`| head`); Python would complain once more when it flushes.
         sys.stdout = None
         code = 1
     except Stopped as stopped:
         code = _complain(f"{stopped}{stopped.hint}", stopped.exit_code)
+        _log("command.stopped", began, code, signal=code - 128)
     except Exception as error:
         code = _unexpected(error)
+        _log("command.failed", began, code, **logs.failed(error))
     raise SystemExit(code)
+
+
+def _log(action: str, began: float, code: int, **fields: object) -> None:
+    logs.event(action, exit_code=code, seconds=time.monotonic() - began, **fields)
 
 
 def _stop(number: int, frame: object) -> NoReturn:
@@ -141,12 +162,10 @@ def _complain(message: str, code: int) -> int:
 def _unexpected(error: Exception) -> int:
     """One line for a database that refuses or goes away; a stack for everything else, which is a bug."""
     if "sqlalchemy" in sys.modules:
-        import sqlalchemy.exc
+        from rally_etl.database.engine import clean_message, is_weather
 
-        from rally_etl.database.engine import clean_message
-
-        weather = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.InternalError)
-        if isinstance(error, weather):
+        if is_weather(error):
             return _complain(f"the database stopped the work: {clean_message(error)}", 1)
     traceback.print_exception(error)
+    logs.unexpected(error)
     return 1

@@ -9,6 +9,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.errors import UsageError
 
 Severity = Literal["error", "warn", "info"]
@@ -80,7 +81,9 @@ def raise_incident(
     """
     told = {"what": what, "done": done, "todo": todo}
     binds = {"run_id": run_id, "league": league, "rule": rule, "severity": severity} | told
-    return connection.execute(_RAISE, binds).scalar_one()
+    number = connection.execute(_RAISE, binds).scalar_one()
+    logs.event("incident.opened", number=number, rule=rule, severity=severity, league=league)
+    return number
 
 
 def raise_unverified(connection: sa.Connection, run_id: str | None = None) -> list[tuple[str, str]]:

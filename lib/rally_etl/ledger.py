@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import __version__, states
+from rally_etl import __version__, logs, states
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.engine import clean_message
 from rally_etl.database.retry import patiently
@@ -337,6 +337,8 @@ def start_run(
             sa.text("insert into etl.run_leagues (run_id, league, cause) values (:run, :league, 'the run began')"),
             [{"run": run_id, "league": league} for league in leagues],
         )
+    facts = {"leagues": list(leagues), "as_of": as_of.isoformat(), "dry_run": dry_run}
+    logs.event("run.started", run=run_id, operation=operation["kind"] if operation else None, **facts)
     return run_id
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import recovery, scraps
+from rally_etl import logs, recovery, scraps
 from rally_etl.database.retry import patiently, retrying, says_transient
 from rally_etl.errors import EvidenceMissing, RallyEtlError, StageFailed, UsageError
 from rally_etl.evidence import DECISIONS
@@ -154,9 +154,15 @@ class _Work:
             stop_worker(self.workers.pop(stage), self.scrub)
             self.warm(stage)
         _write_status(self.engine, self.run_id, stage, "running")
+        logs.event("stage.started", stage=stage, attempt=number)
         job = _job(self.settings, self.folder, notebook_name(stage, self.stages), self.run_id)
         result = _run_one(self.workers[stage], job, self.settings, stage, ordinal, self.run_id, self.scrub, self.folder)
         _write_status(self.engine, self.run_id, stage, result.status, result.error)
+        ending = {"stage": stage, "seconds": result.seconds, "status": result.status}
+        if result.status == "completed":
+            logs.event("stage.ended", **ending, outcome="success")
+        else:
+            logs.event("stage.failed", **ending, outcome="failure", error_message=result.error)
         if result.status == "failed" and says_transient(result.error):
             raise _Passing(result)
         return result
@@ -237,6 +243,7 @@ def _make_folders(folder: Path) -> None:
 def _job(settings: Settings, folder: Path, name: str, run_id: str) -> dict:
     return {
         "input": str(settings.notebooks_dir / f"{name}.ipynb"),
+        "stage": name.partition("_")[2],
         "output": str(folder / recovery.WORK_DIR / f"{name}.ipynb"),
         "parameters": {"run_id": run_id},
         "start_timeout_s": START_TIMEOUT_S,
@@ -257,6 +264,8 @@ def _with_page(result: StageResult, page: Future | None) -> StageResult:
     problem = page.exception()
     if problem is None:
         return replace(result, html=page.result())
+    with logs.bound(stage=result.stage):
+        logs.unexpected(problem)
     note = f"no HTML copy: {type(problem).__name__}: {problem}"
     return replace(result, error=f"{result.error}; {note}" if result.error else note)
 
@@ -267,6 +276,7 @@ def _skip(
     if not because:
         because = after.error if after.status == "skipped" else f"stage {after.stage} {after.status.replace('_', ' ')}"
     _write_status(engine, run_id, stage, "skipped", because)
+    logs.event("stage.skipped", stage=stage, error_message=because)
     return StageResult(stage=stage, ordinal=ordinal, status="skipped", error=because)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, states
+from rally_etl import ledger, logs, states
 from rally_etl.database.engine import clean_message
 from rally_etl.errors import LiveIsBusy, LockLost, PublishUnknown, RallyEtlError
 from rally_etl.incidents import raise_incident
@@ -47,24 +48,31 @@ def publish(
         LockLost: the run does not hold the run lock any more; nothing was written.
         PublishUnknown: the database went away while committing; nobody can say yet what it holds.
     """
+    leagues = sorted(outcomes)
+    began = time.monotonic()
+    logs.event("publish.begun", leagues=leagues)
     try:
         is_changed = write(engine, settings, run_id, outcomes, tell=tell)
     except LiveIsBusy as busy:
         said, hint = str(busy).split("\nhint: ")
         message = f"{said}. `rally-etl approve {run_id} --by WHO --reason TEXT` publishes the same plan: {hint}"
         _end(outcomes, "HOLD", no_go("live_is_free", "publish", message, "hold"))
+        logs.event("publish.refused", leagues=leagues, rule="live_is_free", **logs.failed(busy))
         return
     except (PublishUnknown, LockLost):
         raise
     except RallyEtlError as error:
         _end(outcomes, "NO-GO", no_go("plan_still_holds", "publish", " ".join(str(error).splitlines())))
+        logs.event("publish.refused", leagues=leagues, rule="plan_still_holds", **logs.failed(error))
         return
     except sa.exc.DBAPIError as error:
         message = f"the database stopped the publish: {clean_message(error)}; nothing was written. Run the scrape again"
         _end(outcomes, "NO-GO", no_go("database_answers", "publish", message), failed=True)
+        logs.event("publish.refused", leagues=leagues, rule="database_answers", **logs.failed(error))
         return
     for outcome in outcomes.values():
         outcome.is_published = True
+    logs.event("publish.committed", leagues=leagues, is_changed=is_changed, seconds=time.monotonic() - began)
     seen = see(engine, settings, run_id, outcomes, tell=tell)
     if seen.differs and is_changed:
         _take_back(engine, settings, run_id, outcomes, seen, tell)
@@ -74,6 +82,7 @@ def publish(
     else:
         with engine.begin() as connection:
             states.move(connection, run_id, outcomes, "verified", VERIFIED)
+        logs.event("publish.verified", leagues=leagues)
     if problems := ddl.add_planned(engine, run_id):
         message = f"{'; '.join(problems)}. Its rows are published; `rally-etl constraints` says what is still missing"
         _end(outcomes, "", no_go("constraints_stand", "publish", message), failed=True)
@@ -98,6 +107,7 @@ def _leave(engine: sa.Engine, run_id: str, outcomes: Mapping[str, Outcome], seen
         what, rules = f"what was published could not be read again: {seen.unread}", ["live_can_be_read"]
         done = "its rows are live, in one transaction and as the plan says; nobody has seen them from outside"
         todo = f"`rally-etl check` reads live; run the scrape again (its plan is empty if all is well) or undo {run_id}"
+    logs.event("publish.unverified", leagues=sorted(outcomes), rules=rules)
     _tell_all(engine, run_id, outcomes, rules[0], what, done, todo)
     for rule in reversed(rules):
         _end(outcomes, "", no_go(rule, "verify", f"{what}; {done}. To do: {todo}"), failed=True)
@@ -114,6 +124,7 @@ def _take_back(
     """Take a publish back that others do not see as promised, and say everywhere what happened."""
     if tell:
         tell(", ".join(outcomes), f"published, but {seen.told}: it is taken back")
+    logs.event("rollback.begun", leagues=sorted(outcomes), rules=list(seen.differs))
     if _is_direct(engine, run_id):  # the guard has a snapshot of before the command, and puts it back when it hears
         back, done, todo = "the guard", "the database goes back to the snapshot of before the command", "guard it again"
         with engine.begin() as connection:
@@ -126,6 +137,7 @@ def _take_back(
             todo = f"now: find who wrote (`select * from pg_stat_activity`), then `rally-etl undo {run_id}`"
             with engine.begin() as connection:
                 states.move(connection, run_id, outcomes, "failed", f"verification failed: {seen.told}; {done}")
+    logs.event("rollback.ended", by_run=back or None, is_done=bool(back))
     for outcome in outcomes.values():
         outcome.taken_back_by, outcome.is_published = back, not back
     _tell_all(engine, run_id, outcomes, next(iter(seen.differs)), f"others saw {seen.told}", done, todo)

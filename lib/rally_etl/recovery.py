@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rally_etl import alerts, ledger, states
+from rally_etl import alerts, ledger, logs, states
 from rally_etl.database.engine import clean_message
 from rally_etl.database.locks import regain
 from rally_etl.database.retry import patiently
@@ -56,6 +56,7 @@ def close_dead(engine: sa.Engine, settings: Settings, tell: Tell = lambda label,
         unverified = raise_unverified(connection)
     for death in deaths:
         tell("run", death.told)
+        logs.event("run.dead", run=death.run_id, where=death.where, published=death.published)
     for run_id, league in waiting:
         tell("run", f"an approval of {league} of run {run_id} had died; nothing of it was published, it waits again")
     for run_id, league in unverified:
@@ -81,8 +82,9 @@ def closed_whatever_happens(engine: sa.Engine, settings: Settings, run_id: str) 
         with contextlib.suppress(sa.exc.DBAPIError, LockLost):
             still_ours(engine, run_id)
             with engine.begin() as connection:
-                _close(connection, run_id, _told(error), exit_code=getattr(error, "exit_code", 1))
+                death = _close(connection, run_id, _told(error), exit_code=getattr(error, "exit_code", 1))
                 raise_unverified(connection, run_id)
+            logs.event("run.broken", run=run_id, where=death.where, **logs.failed(error))
             _report(engine, settings, run_id)
             if not isinstance(error, Stopped):  # who stops it knows
                 alerts.after_run(engine, settings, run_id)
@@ -179,6 +181,8 @@ def _report(engine: sa.Engine, settings: Settings, run_id: str, tell: Tell = lam
                 sa.text("update etl.runs set report = :report where run_id = :run"), {"report": report, "run": run_id}
             )
     except Exception as error:  # a full disk, or a bug: the ledger has what is known, and the next run has to go on
+        if not isinstance(error, OSError | sa.exc.DBAPIError):
+            logs.unexpected(error)
         told = f"{type(error).__name__}: {clean_message(error)}"
         tell("run", f"the report of run {run_id} cannot be written ({told}); `rally-etl show {run_id}` has the same")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import ledger, pipeline, scraps, states
+from rally_etl import ledger, logs, pipeline, scraps, states
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
@@ -56,6 +56,7 @@ def resume(settings: Settings, run_id: str, wait_s: float = 0, tell: Tell = lamb
         first = STAGES[len(sealed)] if len(sealed) < len(STAGES) else "the publish"
         kept = f"; sealed already: {', '.join(result.stage for result in sealed)}" if sealed else ""
         tell("run", f"{run_id}  {run.source}  goes on with {first}{kept}")
+        logs.event("run.resumed", run=run_id, first_stage=first)
         return go_through(engine, settings, run_id, run.dry_run, tell, sealed=sealed, publishing=_publish)
 
 

@@ -8,6 +8,9 @@ import sys
 import threading
 from typing import Any
 
+from rally_etl import logs
+from rally_etl.settings import Settings
+
 # Modules that notebooks use; the kernel imports them while it waits for its job.
 WARM_UP = "import rally_etl.workbook as _w; _w.warm_up(); del _w"
 
@@ -19,6 +22,7 @@ def main() -> int:
     sys.modules.setdefault("rfc3987_syntax", None)
     import papermill
 
+    logs.configure(Settings.from_env(), "worker")
     kernel = start_kernel()
     try:
         answers.write(json.dumps({"ready": True, "kernel": kernel.provisioner.pid}) + "\n")
@@ -26,7 +30,9 @@ def main() -> int:
         if not line:
             return 0  # the runner did not need this worker
         threading.Thread(target=_end_with_runner, daemon=True).start()
-        outcome = run(papermill, json.loads(line), kernel)
+        job = json.loads(line)
+        logs.bind(run=job["parameters"]["run_id"], stage=job["stage"])
+        outcome = run(papermill, job, kernel)
         answers.write(json.dumps(outcome) + "\n")
         return 0 if outcome["status"] == "completed" else 1
     finally:
@@ -56,6 +62,7 @@ def run(papermill: Any, job: dict, kernel: Any) -> dict:
     except papermill.PapermillExecutionError as failure:
         return {"status": "failed", "error": f"{failure.ename}: {failure.evalue}", "error_class": failure.ename}
     except Exception as failure:  # a notebook that cannot be read, a kernel that does not answer, a full disk
+        logs.unexpected(failure)
         return {
             "status": "failed",
             "error": f"{type(failure).__name__}: {failure}",

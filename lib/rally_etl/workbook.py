@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from rally_etl import evidence, scraps
+from rally_etl import evidence, logs, scraps
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
 from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed, seen
@@ -49,6 +49,8 @@ def open(stage: str, run_id: str = "") -> Book:
             )
         stages = recorded.stages(connection, found) if facts else []
     running = any(row["stage"] == stage and row["status"] == "running" for row in stages)
+    if run_id and running:
+        logs.bind(run=run_id, stage=stage)
     return Book(
         settings=settings, engine=engine, stage=stage, run_id=found, facts=facts, active=bool(run_id) and running
     )
@@ -56,9 +58,12 @@ def open(stage: str, run_id: str = "") -> Book:
 
 def warm_up() -> None:
     """Import what notebooks use; a kernel calls this while it waits for its notebook."""
+    from rally_etl.logs import kernel
+
     for name in ("pandas.io.formats.style", "psycopg2", "rally_etl.database.engine", "rally_etl.reporting.charts"):
         import_module(name)
     scraps.load()
+    kernel.listen()
 
 
 @dataclass(kw_only=True)

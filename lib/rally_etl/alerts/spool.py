@@ -16,6 +16,7 @@ from time import monotonic, sleep
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.alerts.answers import Answer
 from rally_etl.alerts.channels import Message, Off, Sender, senders
 from rally_etl.alerts.routes import Alerting
@@ -98,6 +99,7 @@ class _Job:
         timeout_s = min(self.alerting.sending.timeout_s, max(0.1, self.deadline - monotonic()))
         answer = self.sender.attempt(found, timeout_s)
         _record(self.engine, found, answer, self.alerting.sending.give_up_after_hours)
+        _log(self.sender.name, found, answer)
         self.trouble = "" if answer.result == "delivered" else answer.text
         return True
 
@@ -147,6 +149,12 @@ def _record(engine: sa.Engine, message: Message, answer: Answer, give_up_after_h
                 "hours": give_up_after_hours,
             },
         )  # fmt: skip
+
+
+def _log(channel: str, message: Message, answer: Answer) -> None:
+    action = {"delivered": "alert.sent", "refused": "alert.given_up"}.get(answer.result, "alert.failed")
+    told = {} if answer.result == "delivered" else {"answer": answer.text}
+    logs.event(action, channel=channel, number=message.number, attempt=message.attempts, **told)
 
 
 _HEAD = sa.text(

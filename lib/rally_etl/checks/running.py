@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.checks.files import LAST_YEAR, Check
 from rally_etl.checks.results import SAMPLE_ROWS, CheckResult, Keys
 from rally_etl.database.engine import clean_message
@@ -150,6 +151,7 @@ def run_check(
         if getattr(error, "connection_invalidated", False):
             raise
         told = _placed(check, error)
+        logs.event("check.errored", league=league, check=check.rule.check, error_message=logs.message_of(error))
         return check.rule.result(league, "errored", error=told, seconds=time.perf_counter() - started)
     return check.rule.counted(
         league,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
+
+from rally_etl import logs
 
 
 def health(
@@ -24,7 +27,10 @@ def health(
     settings = Settings.from_env()
     engine = connect(settings)
     init(engine)
+    began = time.monotonic()
     found = health_live(engine, settings)
+    seconds = time.monotonic() - began
+    logs.event("health.looked", score=found["health_score"], level=found["level"], seconds=seconds)
     if as_json:
         print_json(found)
     else:

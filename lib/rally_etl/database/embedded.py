@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from rally_etl import logs
 from rally_etl.errors import RallyEtlError, UsageError
 
 SUPERUSER = "postgres"
@@ -80,6 +81,7 @@ def start(server: Server) -> Path:
                 _wait(server, folder)
             else:
                 _start_postmaster(server, folder, owner)
+                logs.event("server.started")
         _make_database(folder)
     return folder
 
@@ -95,6 +97,7 @@ def stop(server: Server) -> bool:
         if not _postmaster_lives(server.data):
             return False
         _run("pg_ctl", ["-D", server.data.name, "-m", "fast", "-w", "-t", "60", "stop"], _owner(server.data), server)
+    logs.event("server.stopped")
     return True
 
 

@@ -114,6 +114,11 @@ def clean_message(error: BaseException) -> str:
     return said[0].strip().removeprefix("ERROR:").strip()
 
 
+def is_weather(error: BaseException) -> bool:
+    """Whether the database refused or went away: no bug, and nothing that a stack would explain."""
+    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
+
+
 def _greet(engine: sa.Engine, url: str) -> None:
     """Connect once, so that a wrong address is an answer here and not a stack in the middle of a run."""
     from rally_etl.database.retry import is_starting, retrying  # it needs `clean_message`

@@ -18,6 +18,7 @@ from time import monotonic
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.errors import LockLost, RunLocked
 
 RUN_LOCK = 0x52414C4C_0002  # advisory lock; its scope is one database of a server
@@ -116,9 +117,12 @@ def run_lock(engine: sa.Engine, wait_s: float = 0, what: str = "run") -> Iterato
     Raises:
         RunLocked: another run has it; the message names it, its program and host, and since when.
     """
-    lock = RunLock(engine, what)
+    lock, began = RunLock(engine, what), monotonic()
     if not lock.take(wait_s):
-        raise RunLocked(_conflict(engine, wait_s))
+        told = _conflict(engine, wait_s)
+        logs.event("lock.refused", seconds=monotonic() - began, wait_s=wait_s)
+        raise RunLocked(told)
+    logs.event("lock.taken", seconds=monotonic() - began)
     token = _HELD.set(lock)
     try:
         yield lock

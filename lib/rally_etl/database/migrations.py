@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.errors import RallyEtlError
 
 LOCK = 0x52414C4C_0001  # advisory lock of everything that changes the layout of tables
@@ -42,6 +43,7 @@ def migrate(engine: sa.Engine, folder: Traversable | None = None) -> list[str]:
         new = [name for name in scripts if name not in known]
         for name in new:
             _apply(connection, name, scripts[name])
+            logs.event("migration.applied", name=name)
     return new
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
+from rally_etl import logs
 from rally_etl.database.engine import clean_message
 
 ATTEMPTS = 4
@@ -137,6 +138,8 @@ def retrying(
     )  # fmt: skip
     for attempt in context:
         if failures:
+            facts = {"what": what, "attempt": attempt.num, "attempts": attempts}
+            logs.event("retry", **facts, error_message=logs.message_of(failures[-1]))
             tell("again", f"{what}: {clean_message(failures[-1])}; attempt {attempt.num} of {attempts}")
         yield attempt
 

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from rally_etl.logs.shaping import Shape
     from rally_etl.settings import Settings
 
-__all__ = ["BOUND", "ECS_NAMES", "EVENTS", "bind", "bound", "configure", "event", "shut", "unexpected"]
+__all__ = [
+    "BOUND",
+    "ECS_NAMES",
+    "EVENTS",
+    "bind",
+    "bound",
+    "configure",
+    "event",
+    "failed",
+    "message_of",
+    "shut",
+    "unexpected",
+]
 
 _LOGGER = "rally_etl"
 _BOUND: ContextVar[dict[str, Any] | None] = ContextVar("what events happen in", default=None)
@@ -78,9 +90,16 @@ def unexpected(error: BaseException) -> None:
     from rally_etl.logs.shaping import error_fields
 
     error._rally_etl_logged = True
-    with bound(**getattr(error, _ATTRIBUTE, {})):
+    with bound(**_bound_of(error)):
         event("exception", **error_fields(error))
         sentry.send(error, _HANDLERS[0].settings, _BOUND.get() or {})
+
+
+def _bound_of(error: BaseException | None) -> dict[str, Any]:
+    """What an error happened in, as far as it or one that it came from remembers."""
+    if error is None:
+        return {}
+    return getattr(error, _ATTRIBUTE, None) or {} | _bound_of(error.__cause__ or error.__context__)
 
 
 def failed(error: BaseException) -> dict[str, str]:
@@ -90,6 +109,11 @@ def failed(error: BaseException) -> dict[str, str]:
     from rally_etl.logs.shaping import error_fields
 
     return error_fields(error)
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says, without values."""
+    return failed(error).get("error_message", "")
 
 
 def bind(**values: Any) -> None:
@@ -122,6 +146,8 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
+        if record.name == "traitlets" and record.levelno < logging.ERROR:  # says at the end of each kernel what is well
+            return
         try:
             if self._lines is None:
                 self._open()
@@ -142,7 +168,7 @@ class Handler(logging.Handler):
         from rally_etl.logs.shaping import Shape
         from rally_etl.scrubbing import secrets_of
 
-        shape = Shape(secrets_of(self.settings), self.process)
+        shape = Shape(secrets_of(self.settings), self.process, self.settings.root)
         self._json, self._text = _formatters(shape)
         self._lines = Lines(self.settings.logs_dir, self.settings.log_max_bytes, self.settings.log_keep)
 

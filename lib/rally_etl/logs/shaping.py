@@ -32,15 +32,17 @@ class Shape:
     Args:
         secrets: texts that may stand in no line.
         process: what this process is: command, worker, kernel.
+        root: the project folder; where the machine keeps it is nobody's business.
     """
 
-    def __init__(self, secrets: Iterable[str], process: str) -> None:
+    def __init__(self, secrets: Iterable[str], process: str, root: Path) -> None:
         self.secrets, self.process = tuple(secrets), process
+        self.places = (f"{root}/", f"{_PACKAGE}/")
 
     def clean(self, logger: Any, name: str, line: Line) -> Line:
         """Let no value of a person through: texts lose what they quote and what looks like a name."""
         _take_exception(line, line["_record"])
-        line["event"] = without_values(str(line["event"]), self.secrets)
+        line["event"] = self._without_values(line["event"])
         for key, value in list(line.items()):
             if key not in _OUTSIDE:
                 line[key] = self._clean(key, value)
@@ -68,7 +70,7 @@ class Shape:
 
     def _clean(self, key: str, value: Any) -> Any:
         if isinstance(value, str):
-            return without_values(value, self.secrets)[:LONGEST] if key not in _VERBATIM else value
+            return self._without_values(value) if key not in _VERBATIM else value
         if isinstance(value, bool | int) or value is None:
             return value
         if isinstance(value, float):
@@ -77,7 +79,13 @@ class Shape:
             return {str(inner): self._clean(key, each) for inner, each in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(key, each) for each in value]
-        return without_values(str(value), self.secrets)[:LONGEST]
+        return self._without_values(value)
+
+    def _without_values(self, value: Any) -> str:
+        text = str(value)
+        for place in self.places:
+            text = text.replace(place, "")
+        return without_values(text, self.secrets)[:LONGEST]
 
 
 def error_fields(error: BaseException) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.database.catalog import IMPORTED, Table, quote
 from rally_etl.identity.reviews import WAITS, write_reviews
 from rally_etl.planning import fates, names, schema
@@ -54,6 +55,8 @@ def record_counts(
         },
     )
     fates.write_fates(connection, run_id, catalog, league, league_id, counts, protected)
+    changes = {name: sum(found.values()) - found["unchanged"] for name, found in counts.items()}
+    logs.event("plan.made", league=league, changes={name: number for name, number in changes.items() if number})
 
 
 def forget(connection: sa.Connection, run_id: str) -> None:

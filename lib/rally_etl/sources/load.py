@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from rally_etl import naming, records
+from rally_etl import logs, naming, records
 from rally_etl.errors import RallyEtlError
 from rally_etl.sources import archive, reading, staging
 from rally_etl.sources.replay import files_to_replay
@@ -51,7 +52,8 @@ def stage_scrape(
     with engine.begin() as connection:
         connection.execute(sa.text("delete from etl.source_files where run_id = :run"), {"run": run_id})
     for file in (*scrape.files, *replayed):
-        with engine.begin() as connection:
+        began = time.monotonic()
+        with logs.bound(league=file.league, file=f"{file.league}/{file.kind}"), engine.begin() as connection:
             facts = _stage_file(connection, settings, file, leagues, rules)
             connection.execute(
                 _INSERT_FILE,
@@ -63,8 +65,18 @@ def stage_scrape(
                 }
                 | facts,
             )
+        _log(file, facts, time.monotonic() - began)
         if on_file:
             on_file(file.name)
+
+
+def _log(file: SourceFile, facts: Mapping[str, object], seconds: float) -> None:
+    with logs.bound(league=file.league, file=f"{file.league}/{file.kind}"):
+        if facts["fault"]:
+            logs.event("file.refused", reason=facts["fault"], sha256=facts["sha256"], bytes=facts["size_bytes"])
+            return
+        counts = {name: facts[name] for name in ("sha256", "records", "staged", "quarantined")}
+        logs.event("file.read", **counts, bytes=facts["size_bytes"], seconds=seconds)
 
 
 def ruleset(params_dir: Path) -> str:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.database.catalog import quote
 from rally_etl.records import Fault, Quarantined
 
@@ -70,6 +71,8 @@ def stage(connection: sa.Connection, key: FileKey, records: list[msgspec.Raw], p
         names = ("sha256", "ruleset", "league", "kind", "record_no", "reason", "faults", "original")
         _copy(connection, "etl.quarantine", names, quarantine)
     _delete_gone(connection, key, reader.gone)
+    for reason, (number, first) in reader.aside.items():
+        logs.event("records.quarantined", reason=reason, records=number, record=first)
     count = len(reader.kept) + len(reader.staged)
     staged = Staged(len(records), count, len(records) - count)
     connection.execute(
@@ -111,6 +114,7 @@ class _Reader:
         self.kept = known & self.first.keys()
         self.gone = known - self.kept
         self.staged: list[bytes] = []
+        self.aside: dict[str, tuple[int, int]] = {}  # reason -> records, and the first of them
 
     def new_rows(self, key: FileKey, quarantine: IO[bytes]) -> Iterator[str]:
         """COPY lines of the new staged rows; quarantined records go to *quarantine* as COPY lines."""
@@ -119,7 +123,11 @@ class _Reader:
         for digest, number in reversed(self.first.items()):
             if digest in kept:
                 continue
-            rows = parse(self.records[number])
+            try:
+                rows = parse(self.records[number])
+            except Exception as error:
+                with logs.bound(record=number):
+                    raise error
             if not isinstance(rows, Quarantined):
                 lines, is_too_long = _copy_lines(f"{league}\t{digest.hex()}\t{number}\t", rows)
                 if not is_too_long:
@@ -128,7 +136,7 @@ class _Reader:
                     continue
                 rows = _too_long(self.parser.columns, rows)
             aside[digest] = rows
-            _put_aside(quarantine, key, number, rows, self.records[number])
+            self._put_aside(quarantine, key, number, rows)
         if len(self.first) < len(self.digests):
             self._put_repeated_aside(key, quarantine, aside)
 
@@ -136,7 +144,12 @@ class _Reader:
         """Damage that comes 7,537 times is damage each time; anything else the second time is a repetition."""
         for number, digest in enumerate(self.digests):
             if self.first[digest] != number:
-                _put_aside(quarantine, key, number, aside.get(digest, REPEATED), self.records[number])
+                self._put_aside(quarantine, key, number, aside.get(digest, REPEATED))
+
+    def _put_aside(self, quarantine: IO[bytes], key: FileKey, number: int, why: Quarantined) -> None:
+        count, first = self.aside.get(why.reason, (0, number))
+        self.aside[why.reason] = count + 1, min(first, number)
+        _put_aside(quarantine, key, number, why, self.records[number])
 
 
 def _copy_lines(head: str, rows: list[tuple[str | None, ...]]) -> tuple[str, bool]:
