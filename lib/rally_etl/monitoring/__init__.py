@@ -15,14 +15,17 @@ from rally_etl.monitoring.health import (
     total_score,
 )
 from rally_etl.monitoring.keeping import store_candidate, store_end, store_look
+from rally_etl.monitoring.unusual import anomaly_measures, live_anomalies
 
 __all__ = [
     "Finding",
     "Freshness",
     "HealthParams",
     "Part",
+    "anomaly_measures",
     "health_live",
     "level_of",
+    "live_anomalies",
     "monitoring_measures",
     "read_freshness",
     "read_health_params",

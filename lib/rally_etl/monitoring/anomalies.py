@@ -32,6 +32,7 @@ class Found:
 
     Attributes:
         kind: `anomaly`: the value is unusual; `forecast`: it is expected to cross `threshold` in `days_left` days.
+        day: that the point under test stands for.
         stray: how far off, in half-widths of the band.
         since: day of the first of the points in a row that were unusual.
     """
@@ -40,6 +41,7 @@ class Found:
     kind: Literal["anomaly", "forecast"]
     metric: str
     subject: str
+    day: dt.date
     value: float
     band: Band
     stray: float = 0.0
@@ -85,8 +87,9 @@ def find_anomalies(league: str, now: Mapping[Named, Point], past: Past, watching
         if stray > UNUSUAL * watching.tolerance:
             found.append(
                 Found(
-                    league=league, kind="anomaly", metric=metric, subject=subject, value=value, band=band, stray=stray,
-                    since=_since(points, day, metric, past.calendar), is_gone=value == 0 and metric in COUNTED,
+                    league=league, kind="anomaly", metric=metric, subject=subject, day=day, value=value, band=band,
+                    stray=stray, since=_since(points, day, metric, past.calendar),
+                    is_gone=value == 0 and metric in COUNTED,
                 )
             )  # fmt: skip
     return _grouped(found)
@@ -98,7 +101,7 @@ def find_forecasts(
     """What is expected to cross its threshold within the days of `params/anomalies.yaml`, the soonest first."""
     found = []
     for (metric, subject), point in now.items():
-        if metric in watching.unwatched.get(league, ()):
+        if metric in watching.unwatched.get(league, ()) or _is_sum(metric, subject):
             continue
         kind = KINDS[metric]
         limits = thresholds.of(league, metric, subject)
@@ -112,7 +115,8 @@ def find_forecasts(
             band = Band(expected=trend.value(days), low=low, high=high, runs=trend.runs)
             found.append(
                 Found(
-                    league=league, kind="forecast", metric=metric, subject=subject, value=point.value, band=band,
+                    league=league, kind="forecast", metric=metric, subject=subject, day=point.as_of,
+                    value=point.value, band=band,
                     slope=trend.slope, threshold=limit, days_left=days,
                 )
             )  # fmt: skip
@@ -132,8 +136,8 @@ def _gone(now: Mapping[Named, Point], past: Past, watching: Watching) -> Iterato
 
 
 def _is_sum(metric: str, subject: str) -> bool:
-    """Is it the sum over the series of a file or table, which another metric tells?"""
-    return metric.endswith("_of_series") and "/" not in subject
+    """Is it a sum over subjects? Its parts are judged; the sum also falls where a file was not scraped."""
+    return bool(KINDS[metric].subject) and (not subject or (KINDS[metric].absent == "gone" and "/" not in subject))
 
 
 def _good_runs(points: Sequence[Point]) -> list[str]:

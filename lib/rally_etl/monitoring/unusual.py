@@ -200,7 +200,8 @@ def _judge(
     groups = find_anomalies(league, now, past, watching)
     forecasts = find_forecasts(league, now, past, watching, thresholds)
     since = past.calendar.season(day) if past.calendar else dt.date.min
-    longest = max(past.series.values(), key=lambda points: _good_since(points, since), default=[])
+    told_once = [points for key, points in past.series.items() if KINDS[key[0]].unit != "days"]
+    longest = max(told_once, key=lambda points: _good_since(points, since), default=[])
     return Told(
         groups=groups, forecasts=forecasts, runs=_good_since(longest, since),
         note=why_silent(longest, day, past.calendar),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rally_etl.measures import counted
 from rally_etl.monitoring.anomalies import COUNTED, Found
-from rally_etl.monitoring.metrics import KINDS, Kind
+from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Kind
 
 FILES = {
     "players": "players", "match_scores": "matches", "series_stats": "standings", "schedules": "schedules",
@@ -25,7 +25,7 @@ def sentence(group: Sequence[Found], named: int) -> str:
     if others and first.metric.endswith("_of_series"):
         text = _many_series(group, named)
     else:
-        text = f"{_subject(first)} {_says(first)}; {_usual(first)}"
+        text = f"{_name(first)} {_says(first)}; {_usual(first)}"
         if others:
             text += f"; the most by {_list(others, named)}"
     return text + _since(first)
@@ -79,10 +79,6 @@ def _name(found: Found) -> str:
     return about(found.metric, found.subject)
 
 
-def _subject(found: Found) -> str:
-    return about(found.metric, found.subject)
-
-
 def _says(found: Found) -> str:
     if found.is_gone:
         return "is missing"
@@ -94,8 +90,9 @@ def _says(found: Found) -> str:
 def _usual(found: Found) -> str:
     kind, band = KINDS[found.metric], found.band
     low, high = _bound(band.low, kind, math.floor), _bound(band.high, kind, math.ceil)
-    between = f"{low} is" if low == high else f"{low} to {high} are"
-    return f"{between} usual at this time of the season ({counted(band.runs, 'run')})"
+    between = f"{low} is" if low == high else f"{low.split(' ')[0]} to {high} are"
+    when = "" if found.league == EVERYWHERE else " at this time of the season"
+    return f"{between} usual{when} ({counted(band.runs, 'run')})"
 
 
 def _many_series(group: Sequence[Found], named: int) -> str:
@@ -119,10 +116,10 @@ def _list(found: Sequence[Found], named: int) -> str:
 
 
 def _since(found: Found) -> str:
-    return f"; since {found.since}" if found.since else ""
+    return f"; since {found.since}" if found.since and found.since < found.day else ""
 
 
-def _bound(value: float, kind: Kind, towards) -> str:
+def _bound(value: float, kind: Kind, towards: Callable[[float], int]) -> str:
     return _number(towards(value) if kind.unit in ("rows", "records", "days", "connections") else value, kind)
 
 
