@@ -86,7 +86,9 @@ def _measures_of(stage: str) -> Callable[..., dict]:
 
         take = _together(integration_measures, feature_measures, undo_measures)
     elif stage == "monitoring":
-        from rally_etl.monitoring import monitoring_measures as take
+        from rally_etl.monitoring import anomaly_measures, monitoring_measures
+
+        take = _together(monitoring_measures, anomaly_measures)  # the second reads the metrics that the first keeps
     else:
         raise EvidenceMissing(f"stage {stage} has no measures of its own")
     return take
