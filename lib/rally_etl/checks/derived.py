@@ -23,12 +23,14 @@ class Derived:
         ask: (connection, league, leagues.id, facts) -> one result per rule, for what the connection sees by bare names
             of tables, live or the candidate. It only reads.
         reads: tables whose rows decide; empty stands for every table.
+        decides: league -> all that decides the answer beside rows, day and program; None where that is not known.
         leagues: keys of the leagues it is for; empty means all.
     """
 
     rules: tuple[Rule, ...]
     ask: Callable[[sa.Connection, str, int, RunFacts], Iterable[CheckResult]]
     reads: frozenset[str] = frozenset()
+    decides: Callable[[str], str] | None = None
     leagues: tuple[str, ...] = ()
 
     def is_for(self, league: str) -> bool:

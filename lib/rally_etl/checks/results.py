@@ -87,6 +87,7 @@ class CheckResult(Rule):
         error: what the database said, why it was skipped, or why what fails is only a warning.
         sample: the first failing rows, each a dictionary that JSON can hold.
         keys: of every failing row.
+        asked_at: the moment of the earlier look of which this is the answer, in ISO form; None: it was asked now.
     """
 
     league: str
@@ -97,6 +98,7 @@ class CheckResult(Rule):
     error: str | None = None
     sample: list[dict[str, Any]] = field(default_factory=list)
     keys: Keys = Keys()
+    asked_at: str | None = None
 
     @property
     def table(self) -> str:
@@ -122,6 +124,7 @@ class CheckResult(Rule):
             "threshold": self.threshold,
             "keys": self.keys.count,
             "seconds": round(self.seconds, 4),
+            "asked_at": self.asked_at,
             "error": self.error,
             "sample": self.sample[:rows],
         }

@@ -64,7 +64,10 @@ def standings_checks(settings: Settings) -> Derived:
     def ask(connection: sa.Connection, league: str, league_id: int, facts: RunFacts) -> Iterable[CheckResult]:
         return _results(connection, leagues, limits, league, league_id, facts)
 
-    return Derived(rules=RULES, ask=ask, reads=frozenset({"series_stats", "match_scores", "teams"}))
+    def decides(league: str) -> str:
+        return repr((standings.binds(leagues.get(league)), limits))
+
+    return Derived(rules=RULES, ask=ask, reads=frozenset({"series_stats", "match_scores", "teams"}), decides=decides)
 
 
 def _results(

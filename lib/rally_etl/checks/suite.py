@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from rally_etl.checks.constraints import Constraint, candidate_constraints, live_constraints, run_constraint
-from rally_etl.checks.derived import Derived, ask, derived_checks
-from rally_etl.checks.files import Check, read_checks
-from rally_etl.checks.results import CheckResult, Rule, write_results
-from rally_etl.checks.running import (
-    PARAMETERS,
-    Progress,
-    RunFacts,
-    Sessions,
-    Task,
-    open_sessions,
-    run_check,
-    set_local,
-)
-from rally_etl.checks.selection import EVERYTHING, Reach, Selection, touched_by
+from rally_etl.checks.constraints import Constraint, candidate_constraints, live_constraints
+from rally_etl.checks.files import Check
+from rally_etl.checks.questions import Question, Suite, constraint_questions
+from rally_etl.checks.remembered import keep, open_memory
+from rally_etl.checks.results import CheckResult, write_results
+from rally_etl.checks.running import PARAMETERS, Progress, RunFacts, Sessions, Task, open_sessions, set_local
+from rally_etl.checks.selection import EVERYTHING, Selection, touched_by
 from rally_etl.checks.tolerance import as_brought_back, no_worse_than, tolerated
-from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.database.catalog import quote
 from rally_etl.database.engine import read_only
 from rally_etl.errors import UsageError
 from rally_etl.naming import load_leagues
@@ -32,109 +23,6 @@ from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
 
 _LIVE = "live"
-_PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
-_TOOK = sa.text(
-    "select check_name, max(seconds) from etl.check_results"
-    " where run_id = (select max(run_id) from etl.check_results) group by check_name"
-)
-
-LeagueIds = Sequence[tuple[str, int | None]]
-"""Key and ``leagues.id`` of each league that is asked about; a key may stand there twice, as two spellings in live."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """All checks of a project: those of files, and those that code asks."""
-
-    files: Sequence[Check]
-    derived: Sequence[Derived]
-
-    @classmethod
-    def read(cls, settings: Settings) -> Suite:
-        """Read them.
-
-        Raises:
-            UsageError: a check file is not as it should be.
-        """
-        return cls(read_checks(settings.params_dir), derived_checks(settings))
-
-    @property
-    def blocking(self) -> Suite:
-        """Those of severity `error`."""
-        return Suite(
-            [check for check in self.files if check.severity == "error"],
-            [each for each in self.derived if any(rule.severity == "error" for rule in each.rules)],
-        )
-
-    def dimensions(self, league: str) -> dict[str, str]:
-        """Name of each check for a league -> its dimension."""
-        told = {rule.check: rule.dimension for each in self.derived if each.is_for(league) for rule in each.rules}
-        return told | {check.name: check.dimension for check in self.files if check.is_for(league)}
-
-    def tasks(
-        self, connection: sa.Connection, leagues: LeagueIds, facts: RunFacts, selection: Selection = EVERYTHING
-    ) -> list[Task]:
-        """One task for each check and league; of those that are not asked a task that says why.
-
-        Args:
-            connection: sees what the tasks will see.
-        """
-        reach = Reach(connection)
-        present = set(connection.scalars(_PRESENT, {"names": list(IMPORTED)}))
-        took: dict[str, float] = dict(connection.execute(_TOOK).all())
-        found: list[tuple[float, Task]] = []
-        for check in self.files:
-            reads = reach.reads(check)
-            for league, league_id in leagues:
-                if not check.is_for(league):
-                    continue
-                why_not = selection.why_not(check.name, league, reads)
-                if check.table not in present:
-                    why_not = f"this database has no table {check.table}"
-                task = _skips([check.rule], league, why_not) or _asks_file(check, league, league_id, facts)
-                found.append((took.get(check.name, 1.0 if check.table == "match_scores" else 0.0), task))
-        for each in self.derived:
-            for league, league_id in leagues:
-                if each.is_for(league):
-                    reasons = [selection.why_not(rule.check, league, each.reads) for rule in each.rules]
-                    why_not = reasons[0] if all(reasons) else ""
-                    task = _skips(each.rules, league, why_not) or _asks_derived(each, league, league_id, facts)
-                    found.append((max((took.get(rule.check, 2.0) for rule in each.rules), default=0.0), task))
-        # What takes longest first: a dear query that starts last is waited for alone.
-        return [task for _, task in sorted(found, key=lambda each: -each[0])]
-
-
-def _asks_file(check: Check, league: str, league_id: int | None, facts: RunFacts) -> Task:
-    return lambda connection: [run_check(connection, check, league_id, league=league, facts=facts)]
-
-
-def _asks_derived(derived: Derived, league: str, league_id: int | None, facts: RunFacts) -> Task:
-    return lambda connection: ask(connection, derived, league, league_id, facts)
-
-
-def _skips(rules: Iterable[Rule], league: str, why_not: str) -> Task | None:
-    skipped = [rule.result(league, "skipped", error=why_not) for rule in rules]
-    return (lambda _connection: skipped) if why_not else None
-
-
-def _constraint_tasks(
-    constraints: Iterable[Constraint], leagues: list[str], keys: Mapping[str, str], selection: Selection
-) -> list[Task]:
-    """One task for each constraint; it asks of all leagues at once, since a row may be none's."""
-
-    def task(constraint: Constraint, why_not: dict[str, str]) -> Task:
-        skipped = [constraint.rule.result(league, "skipped", error=told) for league, told in why_not.items() if told]
-        if len(skipped) == len(leagues):
-            return lambda _connection: skipped
-        return lambda connection: (
-            skipped
-            + [result for result in run_constraint(connection, constraint, leagues, keys) if not why_not[result.league]]
-        )
-
-    return [
-        task(each, {league: selection.why_not(each.name, league, each.reads) for league in leagues})
-        for each in constraints
-    ]
 
 
 def run_checks(
@@ -179,7 +67,7 @@ def check_candidate(
         leagues = list(league_ids.items())
         selection.require(_names(suite, constraints, facts.leagues), facts.leagues)
         tasks = suite.tasks(sessions.first, leagues, facts, selection)
-        tasks += _constraint_tasks(constraints, list(facts.leagues), {}, selection)
+        tasks += [each.task for each in constraint_questions(constraints, list(facts.leagues), {}, selection)]
         results = sessions.run(tasks, progress)
         if facts.is_way_back:
             results = as_brought_back(results)
@@ -196,12 +84,16 @@ def check_live(
     *,
     selection: Selection = EVERYTHING,
     changed_by: str = "",
+    remember: bool = False,
+    fresh: bool = False,
 ) -> list[CheckResult]:
-    """Run checks for every league of the live database; nothing is written.
+    """Run checks for every league of the live database; without *remember* nothing is written.
 
     Args:
         as_of: the day that counts as today; None is today in UTC.
         changed_by: a run; only checks that read a table it changed, or one that refers to such, are asked.
+        remember: take answers of earlier looks whose rows have not changed since, and keep those of this one.
+        fresh: ask everything, whatever is remembered.
     """
     suite = Suite.read(settings)
     known = load_leagues(settings.params_dir)
@@ -214,9 +106,21 @@ def check_live(
             selection = _changed(sessions.first, settings, selection, changed_by)
         selection.require(_names(suite, constraints, facts.leagues), facts.leagues)
         leagues = [(keys[row.league_id], row.id) for row in rows]
-        tasks = suite.tasks(sessions.first, leagues, facts, selection)
-        tasks += _constraint_tasks(constraints, sorted(set(keys.values())), keys, selection)
-        return sessions.run(tasks, progress)
+        questions = suite.questions(sessions.first, leagues, facts, selection)
+        questions += constraint_questions(constraints, sorted(set(keys.values())), keys, selection)
+        if not remember:
+            return sessions.run([question.task for question in questions], progress)
+        return _with_memory(engine, sessions, questions, progress, fresh=fresh)
+
+
+def _with_memory(
+    engine: sa.Engine, sessions: Sessions, questions: list[Question], progress: Progress | None = None, *, fresh: bool
+) -> list[CheckResult]:
+    """Answers to questions of live, remembered or asked; those that are asked are kept."""
+    memory = open_memory(sessions.first, questions, fresh=fresh)
+    results = sessions.run([memory.task(each) if memory else each.task for each in questions], progress)
+    keep(engine, memory)
+    return results
 
 
 def blocking_failures(

@@ -41,6 +41,10 @@ def ask(
         list[str] | None,
         typer.Option("--check", metavar="NAME", help="Only this check, as teams/name_is_unique; may be given again."),
     ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Ask live everything anew, also what cannot have changed since."),
+    ] = False,
     keys: Annotated[bool, typer.Option("--keys", help="Print the key of every failing row, one a line.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
@@ -48,6 +52,8 @@ def ask(
 
     What is wrong is told first: the statement that is not true, how many rows and how many are tolerated, why it
     matters, how to mend it, and three of the rows. --changed without --run takes the newest run that was published.
+
+    An answer of an earlier look at live is taken again as long as every row that its check reads is still the same.
 
     Exit codes: 0 no check of severity error failed, 3 one failed or could not run, 2 wrong use, 1 failure.
     """
@@ -63,7 +69,7 @@ def ask(
     engine = connect(settings)
     init(engine)
     selection = Selection(frozenset(league or ()), frozenset(name or ()))
-    results = _ask(engine, settings, selection, run, changed)
+    results = _ask(engine, settings, selection, run, changed, fresh)
     if as_json:
         print_json({"checks": [result.as_json() for result in results]})
     elif keys:
@@ -125,7 +131,9 @@ def prove(
     raise typer.Exit(NOT_PROVED if wrong else 0)
 
 
-def _ask(engine: sa.Engine, settings: Settings, selection: Selection, run: str, changed: bool) -> list[CheckResult]:
+def _ask(
+    engine: sa.Engine, settings: Settings, selection: Selection, run: str, changed: bool, fresh: bool
+) -> list[CheckResult]:
     """The results, worst first."""
     from rally_etl.checks import check_candidate, check_live
     from rally_etl.checks.results import OUTCOMES
@@ -140,12 +148,13 @@ def _ask(engine: sa.Engine, settings: Settings, selection: Selection, run: str, 
         )
     else:
         by = (run or newest_published(engine)) if changed else ""
-        results = check_live(engine, settings, selection=selection, changed_by=by)
+        results = check_live(engine, settings, selection=selection, changed_by=by, remember=True, fresh=fresh)
     return sorted(results, key=lambda result: (OUTCOMES.index(result.outcome), result.check, result.league))
 
 
 def _print(results: list[CheckResult]) -> None:
     """What is not as it should be, each with what to do; then how many there are of each outcome."""
+    from rally_etl.checks.remembered import told_remembered
     from rally_etl.commands.terminal import printable
 
     wrong = [result for result in results if result.outcome not in ("passed", "skipped")]
@@ -166,6 +175,8 @@ def _print(results: list[CheckResult]) -> None:
     reasons = Counter(result.error or "" for result in results if result.outcome == "skipped")
     for reason, number in reasons.items():
         typer.echo(f"skipped  {number:,}: {reason}")
+    if told := told_remembered(results):
+        typer.echo(f"{told}; --fresh asks them anew")
     outcomes = Counter(result.outcome for result in results)
     typer.echo(", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items()) or "nothing was asked")
 
