@@ -83,8 +83,9 @@ def _measures_of(stage: str) -> Callable[..., dict]:
         from rally_etl.features import feature_measures
         from rally_etl.planning import undo_measures
         from rally_etl.protection import integration_measures
+        from rally_etl.protection.automatic.evidence import repair_measures
 
-        take = _together(integration_measures, feature_measures, undo_measures)
+        take = _together(integration_measures, feature_measures, undo_measures, repair_measures)
     elif stage == "monitoring":
         from rally_etl.monitoring import anomaly_measures, monitoring_measures
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import gate, ledger, naming, pipeline, recovery, scraps
+from rally_etl import gate, ledger, logs, naming, pipeline, recovery, scraps
 from rally_etl.database.engine import connect
 from rally_etl.database.locks import run_lock
 from rally_etl.database.schema import init
@@ -102,7 +102,7 @@ def operate(
         tidy(engine, settings, tell)
         keys = list(leagues) or operations.leagues_of(engine, settings, operation, KINDS)
         operations.rehearse(engine, settings, operation, keys, KINDS)
-        source, day = KINDS[operation["kind"]].told(operation), as_of or datetime.now(UTC).date()
+        source, day = operations.told(operation, KINDS), as_of or datetime.now(UTC).date()
         run_id = ledger.start_run(engine, source, day, dry_run, keys, operation)
         lock.name(f"{operation['kind']} {run_id}")
         note_inputs(engine, settings, run_id)
@@ -128,7 +128,7 @@ def go_through(
         sealed: stages that an earlier attempt at the run has completed; they are not run.
         publishing: what publishes leagues together, called as `publishing.publish` is.
     """
-    with recovery.closed_whatever_happens(engine, settings, run_id):
+    with logs.bound(run=run_id), recovery.closed_whatever_happens(engine, settings, run_id):
         refused: dict[str, list[dict[str, Any]]] = {}
         results = pipeline.run_stages(
             engine,
@@ -205,7 +205,7 @@ def approve(
                 f"run {run_id} is published in all its leagues or in none; nothing was published\n"
                 "hint: approve it without --league"
             )
-        with ledger.held_whatever_happens(engine, run_id):
+        with logs.bound(run=run_id), ledger.held_whatever_happens(engine, run_id):
             for together in transactions(engine, run_id, outcomes):
                 ledger.write_approval(engine, run_id, together, by, reason)
                 publish(engine, settings, run_id, together, tell)

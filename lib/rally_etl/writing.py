@@ -15,6 +15,7 @@ from rally_etl.database.retry import is_transient, retrying
 from rally_etl.errors import LiveIsBusy, PublishUnknown
 from rally_etl.planning.schema import read_planned
 from rally_etl.protection import note_users
+from rally_etl.protection.automatic.raising import raise_planned
 from rally_etl.protection.constraints import ddl
 from rally_etl.settings import Settings
 
@@ -62,6 +63,7 @@ def write(
         may_write(connection)
         connection.execute(sa.text("select set_config('lock_timeout', :value, true)"), limit)
         ddl.drop_planned(connection, run_id)
+        raise_planned(connection, run_id)
 
     def last(connection: sa.Connection) -> None:
         note_users(connection, params, run_id)

@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import gate
+from rally_etl import gate, logs
 from rally_etl.alerts.findings import Finding, note
+from rally_etl.alerts.ofrepairs import mended_finding, source_of
 from rally_etl.alerts.routes import Alerting, read_alerting
 from rally_etl.alerts.spool import drain
 from rally_etl.alerts.telling import enqueue_due
@@ -70,6 +71,8 @@ def after_run(
     except RallyEtlError as error:
         tell(f"nobody was told: {' '.join(str(error).splitlines())}")
     except Exception as error:
+        if not isinstance(error, sa.exc.DBAPIError):
+            logs.unexpected(error)
         tell(
             f"not everybody was told ({type(error).__name__}: {clean_message(error)}); `rally-etl alerts send` goes on"
         )
@@ -86,11 +89,12 @@ def _read(settings: Settings) -> tuple[Alerting, UsageError | None]:
 def _read_run(connection: sa.Connection, run_id: str) -> Any:
     """The run, with those of its leagues that no later one of its kind has judged: an approval may come late."""
     sql = (
-        "select run_id, dry_run, status, operation is not null as is_repair, to_jsonb(array("
+        "select run_id, dry_run, status, operation, to_jsonb(array("
         " select to_jsonb(l) from etl.run_leagues as l where l.run_id = r.run_id and not exists ("
         "  select from etl.run_leagues as l2 join etl.runs as r2 on r2.run_id = l2.run_id"
         "  where l2.league = l.league and r2.started_at > r.started_at and r2.status <> 'running' and not r2.dry_run"
-        "  and (r2.operation is null) = (r.operation is null)) order by league)) as leagues,"
+        "  and (r2.operation is null) = (r.operation is null)"
+        "  and r2.operation ->> 'problem' is not distinct from r.operation ->> 'problem') order by league)) as leagues,"
         " (select stage from etl.stages as s where s.run_id = r.run_id and s.status in ('failed', 'timed_out', 'died')"
         "  order by ordinal limit 1) as stage"
         " from etl.runs as r where run_id = :run"
@@ -103,9 +107,11 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
         rules = {rule.name: rule for rule in gate.read_rules(settings.params_dir / "gate.yaml")}
     except UsageError:  # the run says so in its reasons
         rules = {}
-    source = "repair" if run.is_repair else "import"
+    source = source_of(run.operation)
     for row in run.leagues:
         league, is_live = row["league"], row["state"] in _LIVE
+        if is_live and (mended := mended_finding(run.run_id, run.operation, league)):
+            yield mended
         reasons = [each for each in row["reasons"] if each["stage"] != _VERIFYING]
         reasons = [each for each in reasons if not (is_live and each["severity"] == "hold")]  # approved
         early = [each for each in reasons if each["rule"] in _CONSEQUENCES]
@@ -142,7 +148,7 @@ def _ended_early(run: Any, league: str, early: list[dict[str, Any]]) -> Finding:
 
 def _mended(run: Any, found: list[Finding]) -> dict[str, list[str]]:
     """League -> causes that this run would have found: all of its kind where everything was asked."""
-    source = "repair/" if run.is_repair else "import/"
+    source = f"{source_of(run.operation)}/"
     early = {each.league for each in found if each.cause == ENDED_EARLY}
     return {
         row["league"]: [ENDED_EARLY, source] if row["decision"] in ("GO", "HOLD") else [ENDED_EARLY]

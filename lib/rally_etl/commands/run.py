@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rally_etl.commands.repair import Wait
+from rally_etl.commands.repairs import before_import
 from rally_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run(
             document = resuming.resume(settings, resume, wait, terminal.tell)
         else:
             order = _order(settings, source, sample, tuple(league or ()), params, dry_run, as_of, wait)
+            before_import(settings, terminal, order.dry_run, order.as_of, wait)
             document = runs.run(settings, order, terminal.tell)
         if sample and any(league["published"] for league in document["leagues"].values()):
             _add_sample_users(settings)

@@ -5,8 +5,9 @@ What is computed stays so until a scrape prints the team's row, which then takes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from rally_etl.standings.figures import read as read_figures
 
 if TYPE_CHECKING:
     from rally_etl.planning.scene import Scene
+    from rally_etl.standings.rules import Computed
 
 TABLE = "series_stats"
 _WRITTEN = (
@@ -39,7 +41,7 @@ _COMPUTED_BEFORE = sa.text(
         select l.run_id
         from etl.run_leagues as l join etl.runs as r using (run_id)
         where l.league = :league and l.state in ('published', 'verified') and l.published_at is not null
-          and (r.operation is null or r.operation ->> 'kind' = 'guard')
+          and (r.operation is null or r.operation ->> 'kind' in ('guard', 'standings'))
         order by l.published_at desc limit 1
     )
     """
@@ -65,10 +67,23 @@ def plan_computed(scene: Scene, run_id: str, params_dir: Path) -> None:
     rule, limits = binds(scene.league), load_limits(params_dir).computed
     if rule is None or TABLE not in scene.catalog:
         return
+    before = _not_printed_now(scene, computed_before(scene.connection, scene.league.key))
+    if before or _printed_now(scene) < limits.below * len(scene.teams):
+        compute(scene, rule, limits, before, run_id)
+
+
+def computed_before(connection: sa.Connection, league: str) -> list[int]:
+    """Ids of the rows of a league that nobody has printed, as the last run that stands has said."""
+    return list(connection.scalars(_COMPUTED_BEFORE, {"league": league}))
+
+
+def compute(scene: Scene, rule: Mapping[str, Any], limits: Computed, before: list[int], run_id: str) -> None:
+    """Plan the computed rows of a league, and mark those that are computed ones after the run.
+
+    Args:
+        before: ids of live rows that are computed ones and stay so.
+    """
     connection, league = scene.connection, scene.league.key
-    before = _not_printed_now(scene, list(connection.scalars(_COMPUTED_BEFORE, {"league": league})))
-    if not before and _printed_now(scene) >= limits.below * len(scene.teams):
-        return
     as_of = connection.scalar(sa.text("select as_of from etl.runs where run_id = :run"), {"run": run_id})
     connection.execute(sa.text("drop table if exists pg_temp.computed_standings"))
     connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
 REHEARSAL = "rehearsal"
+T = TypeVar("T")
 
 
 def of_run(connection: sa.Connection, run_id: str) -> dict[str, Any] | None:
@@ -46,14 +47,22 @@ class Kind:
         leagues_of: (connection, leagues, operation) -> keys of the leagues it concerns; none means all.
         plan: (connection, catalog, settings, run_id, operation, keys) writes the plan; the plan's schema comes first
             in ``search_path``. Raises UsageError where it cannot be done.
+        makes_rows: False where its plan never has a row, so that no id is taken from a sequence.
     """
 
     told: Callable[[Mapping[str, Any]], str]
     leagues_of: Callable[[sa.Connection, naming.Leagues, Mapping[str, Any]], list[str]]
     plan: Callable[..., Planned]
+    makes_rows: bool = True
 
 
 Kinds = Mapping[str, Kind]
+
+
+def told(operation: Mapping[str, Any], kinds: Kinds) -> str:
+    """The operation in a few words; one that nobody asked for by hand is told by what it mends."""
+    problem = operation.get("problem")
+    return f"automatic repair: {problem}" if problem else kinds[operation["kind"]].told(operation)
 
 
 def leagues_of(engine: sa.Engine, settings: Settings, operation: Mapping[str, Any], kinds: Kinds) -> list[str]:
@@ -119,9 +128,17 @@ def _hold(connection: sa.Connection, run_id: str, league: str, held: Held) -> No
 
 
 def rehearse(
-    engine: sa.Engine, settings: Settings, operation: Mapping[str, Any], keys: list[str], kinds: Kinds
-) -> None:
+    engine: sa.Engine,
+    settings: Settings,
+    operation: Mapping[str, Any],
+    keys: list[str],
+    kinds: Kinds,
+    reading: Callable[[sa.Connection], T] = lambda connection: None,
+) -> T:
     """Plan an operation and forget the plan, so that what cannot be done is said before a run begins.
+
+    Args:
+        reading: called before the plan is forgotten, with its schema first in ``search_path``; its answer is answered.
 
     Raises:
         UsageError: it cannot be done.
@@ -133,7 +150,9 @@ def rehearse(
         connection.execute(sa.text(PLAN_TABLES.format(plan=plan)))
         connection.execute(sa.text(f"set local search_path = {plan}, pg_temp"))
         plan_operation(connection, catalog, settings, REHEARSAL, operation, kinds, keys)
+        answer = reading(connection)
         transaction.rollback()
+    return answer
 
 
 def _merge(*arguments: Any) -> Planned:

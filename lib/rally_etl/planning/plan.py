@@ -65,14 +65,16 @@ def make_plan(
             raise RallyEtlError(
                 f"the database has no table {', '.join(missing)}; nothing was planned\nhint: run `rally-etl db init`"
             )
-        _check_sequences(connection, catalog)
+        operation = operations.of_run(connection, run_id)
+        if not operation or operation["kind"] not in kinds or kinds[operation["kind"]].makes_rows:
+            _check_sequences(connection, catalog)
         forget(connection, run_id)
         schema.create_plan(connection, run_id, catalog)
         connection.execute(sa.text(PLAN_TABLES.format(plan=quote(schema.schemas(run_id)[0]))))
         connection.execute(sa.text(f"set local search_path = {quote(schema.schemas(run_id)[0])}, pg_temp"))
         files = _usable_files(connection, run_id)
         known = {row.league_id: leagues.canonical(row.league_id) for row in _live_leagues(connection)}
-        if operation := operations.of_run(connection, run_id):
+        if operation:
             catalog |= operations.plan_operation(connection, catalog, settings, run_id, operation, kinds)
             _finish(connection, run_id, catalog)
             for row in _live_leagues(connection, "leagues where _op = 'insert'"):

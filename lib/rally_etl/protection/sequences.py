@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,13 +14,29 @@ from rally_etl.measures import counted
 TARGETS = ("leagues", "clubs", "series", "teams", "players")
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """One sequence that lags behind: the table it numbers, its next id, and the largest id that means something."""
+
+    table: str
+    sequence: str
+    upcoming: int
+    most: int
+    told: str
+
+
 def sequences_behind(connection: sa.Connection, params: ReferenceParams) -> list[str]:
-    """One sentence per sequence and reason, with the statement that mends it.
+    """One sentence per sequence, with the statement that mends it."""
+    return [each.told for each in find_behind(connection, params)]
+
+
+def find_behind(connection: sa.Connection, params: ReferenceParams) -> list[Behind]:
+    """Sequences whose next ids mean something already.
 
     A row of a user that points at an id which is not there yet would silently belong to the next new team.
     """
     references = [each for each in find_references(connection, params) if each.is_users and each.target_column == "id"]
-    told = []
+    behind = []
     for name, table in read_catalog(connection, TARGETS).items():
         if table.sequence is None:
             continue
@@ -29,11 +46,12 @@ def sequences_behind(connection: sa.Connection, params: ReferenceParams) -> list
         found = list(_taken(connection, name, upcoming, [each for each in references if each.target == name]))
         if found:
             most = max(number for number, _ in found)
-            told.append(
+            told = (
                 f"{name}: the next new id is {upcoming}, but {' and '.join(text for _, text in found)}:"
                 f" select setval('{table.sequence}', {most})"
             )
-    return told
+            behind.append(Behind(name, table.sequence, upcoming, most, told))
+    return behind
 
 
 def _taken(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from rally_etl.database.locks import run_lock
 from rally_etl.identity.aliases import EVERYWHERE
 from rally_etl.naming import load_leagues
 from rally_etl.planning.operations import Kind, Planned
+from rally_etl.protection.automatic.taken_back import key_of, taken_back_constraints
 from rally_etl.protection.constraints import ddl, doubles, doubts, folds, twins
 from rally_etl.protection.constraints.keys import dangling_rows, wrong_links
 from rally_etl.protection.constraints.needed import ConstraintParams, Key, read_constraint_params
@@ -76,7 +77,8 @@ def plan_constraints(
     """Plan what stands in the way of needed constraints, and write down which are dropped and added with it.
 
     Rows that are one with certainty become one; about others a person is asked, and the constraint is not added. Rows
-    of users are re-pointed, never folded. The plan's schema comes first in ``search_path``.
+    of users are re-pointed, never folded. An automatic repair plans one of these alone, and not again what somebody has
+    taken back. The plan's schema comes first in ``search_path``.
     """
     params = read_constraint_params(settings.params_dir / "constraints.yaml")
     leagues = load_leagues(settings.params_dir)
@@ -89,7 +91,14 @@ def plan_constraints(
         keys,
         {row.id: leagues.canonical(row.league_id) or row.league_id for row in rows},
     )
-    work.drops = list(_drops(work))
+    problem, taken = operation.get("problem"), taken_back_constraints(connection, operation)
+    if problem in (None, "constraints_contradicted"):
+        work.drops = [change for change in _drops(work) if key_of(change) not in taken]
+    if problem in ("constraints_missing", "constraints_contradicted"):
+        if problem == "constraints_missing":
+            _plan_what_holds(work, taken)
+        ddl.write_changes(connection, run_id, [*work.drops, *work.adds])
+        return Planned()
     dropped = {change.name for change in work.drops}
     decided = folds.decide(connection, twins.find_groups(connection, settings, work.standing))
     touched, given_up = folds.plan_folds(connection, catalog, settings, run_id, operation, keys, decided, dropped)
@@ -129,6 +138,21 @@ def _drops(work: _Work) -> Iterable[ddl.Change]:
                 table = quote("public", index.table)
                 definition = f"alter table {table} add constraint {quote(index.name)} {definition}"
             yield ddl.Change(index.table, index.name, "drop", definition)
+
+
+def _plan_what_holds(work: _Work, taken: Collection[str]) -> None:
+    """Add what every row keeps to already; nobody is asked about the rest."""
+    names = ddl.Names(work.connection)
+    tables = read_catalog(work.connection, tuple({key.table for key in work.params.unique}))
+    for key in work.params.unique:
+        columns = work.standing.columns.get(key.table)
+        if columns is None or not key.is_about(columns) or not set(key.columns) <= columns or _stands(work, key):
+            continue
+        rows = quote("public", key.table)
+        if not doubles.find_copies(work.connection, tables[key.table], key, rows)[0]:
+            work.adds.append(ddl.key_to_add(key, names))
+    _plan_links(work)
+    work.adds = [change for change in work.adds if key_of(change) not in taken]
 
 
 def _note_folds(work: _Work, decided: folds.Decided) -> None:

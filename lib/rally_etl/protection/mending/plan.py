@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import IMPORTED, Table, quote, read_catalog
 from rally_etl.planning import schema
 from rally_etl.planning.operations import REHEARSAL, Kind, Planned
+from rally_etl.protection.automatic.references import due_of
 from rally_etl.protection.finding import find_orphans
 from rally_etl.protection.mending import row_images
 from rally_etl.protection.mending.proposals import propose
@@ -43,17 +44,19 @@ def plan_mending(
 ) -> Planned:
     """Find the orphans of live, and plan what is known of them; the plan's schema comes first in ``search_path``.
 
-    What is planned, asked and left stands in ``etl.repairs``; what is asked also in the review queue.
+    What is planned, asked and left stands in ``etl.repairs``; what is asked also in the review queue. An automatic repair
+    plans what it is about alone, and not again what somebody has taken back.
     """
     only = keys if operation.get("league") else None
     with _looking_at_live(connection):
         found = propose(connection, settings, find_orphans(connection, settings, leagues=only))
     repairs = [repair for repair in found if not repair.is_settled]
+    repairs, others = due_of(connection, operation, repairs)
     tables = read_catalog(connection, tuple({*IMPORTED, *(repair.orphan.table for repair in repairs)}))
     touched, repairs = write_plan(connection, catalog, tables, run_id, repairs, keys)
     if run_id != REHEARSAL:
         write_repairs(connection, run_id, repairs)
-        write_questions(connection, run_id, repairs, only)
+        write_questions(connection, run_id, [*repairs, *others], only)
     return Planned(touched)
 
 
