@@ -130,12 +130,7 @@ def store(
             )
     key = {"run": run_id, "look": look, "stage": stage}
     connection.execute(_FORGET, key)
-    rows = [
-        {"league": each.league, "metric": each.metric, "subject": each.subject, "value": float(each.value)}
-        | {"detail": each.detail}
-        for each in metrics
-    ]
-    connection.execute(_STORE, key | {"rows": json.dumps(rows)})
+    connection.execute(_STORE, key | {"rows": json.dumps(_folded(metrics), allow_nan=False)})
 
 
 def read_history(
@@ -172,11 +167,10 @@ def read_history(
         if row.unknown:
             unknown[row.metric, row.at] = row.unknown
     for (metric, subject), points in found.items():
-        absent = KINDS[metric].absent
-        whole = subject.partition("/")[0] if absent == "gone" else ""
-        if absent and subject != whole:
+        whole = whole_of(metric, subject)
+        if whole is not None:
             there = {point.at for point in points}
-            first = min(there) if absent == "gone" else None
+            first = min(there) if KINDS[metric].absent == "gone" else None
             points += [
                 replace(measured, value=0.0)
                 for measured in found.get((metric, whole), ())
@@ -186,6 +180,31 @@ def read_history(
             ]
             points.sort(key=lambda point: point.at)
     return found
+
+
+def _folded(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """Rows of the table: the parts of a whole are in its row, where it has one."""
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for each in metrics:
+        row = {"league": each.league, "metric": each.metric, "subject": each.subject, "value": float(each.value)}
+        rows[each.league, each.metric, each.subject] = row | {"detail": each.detail, "parts": {}}
+    for (league, metric, subject), row in list(rows.items()):
+        whole = whole_of(metric, subject)
+        if whole is not None and (league, metric, whole) in rows:
+            del rows[league, metric, subject]
+            value = int(row["value"]) if row["value"].is_integer() else row["value"]
+            rows[league, metric, whole]["parts"][subject.removeprefix(f"{whole}/") if whole else subject] = value
+    return [row | {"parts": row["parts"] or None} for row in rows.values()]
+
+
+def whole_of(metric: str, subject: str) -> str | None:
+    """The subject whose row tells that this one was measured, of a metric where a missing row says something.
+
+    None of a subject that is itself a whole, and of metrics where a missing row says nothing.
+    """
+    absent = KINDS[metric].absent
+    whole = subject.partition("/")[0] if absent == "gone" else ""
+    return whole if absent and subject != whole else None
 
 
 def metrics_document(connection: sa.Connection, run_id: str) -> dict[str, Any]:
@@ -211,7 +230,7 @@ def metrics_document(connection: sa.Connection, run_id: str) -> dict[str, Any]:
 
 
 _OF_RUN = sa.text(
-    "select league, metric, subject, value, detail from etl.metrics"
+    "select league, metric, subject, value, detail from etl.metric_history"
     " where run_id = :run and stage = any(:stages) order by league, metric, subject"
 )
 _AS_OF = sa.text("select cast(as_of as text) from etl.runs where run_id = :run")
@@ -219,10 +238,11 @@ _FORGET = sa.text(
     "delete from etl.metrics where stage = :stage and (run_id = cast(:run as text) or look = cast(:look as bigint))"
 )
 _STORE = sa.text(
-    "insert into etl.metrics (run_id, look, league, stage, metric, subject, value, detail)"
-    " select cast(:run as text), cast(:look as bigint), r.league, :stage, r.metric, r.subject, r.value, r.detail"
+    "insert into etl.metrics (run_id, look, league, stage, metric, subject, value, detail, parts)"
+    " select cast(:run as text), cast(:look as bigint), r.league, :stage, r.metric, r.subject, r.value, r.detail,"
+    " r.parts"
     " from jsonb_to_recordset(cast(:rows as jsonb))"
-    " as r(league text, metric text, subject text, value double precision, detail jsonb)"
+    " as r(league text, metric text, subject text, value double precision, detail jsonb, parts jsonb)"
 )
 _HISTORY = sa.text(
     """
