@@ -10,7 +10,8 @@
     const painted = { ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { ...(layout.font || {}), color: colour("--soft"), size: 12, family: "system-ui, sans-serif" },
       hoverlabel: { bgcolor: colour("--panel"), bordercolor: colour("--line-strong"), font: { color: colour("--text") } } };
-    for (const key of ["xaxis", "yaxis"]) painted[key] = { automargin: true, ...(layout[key] || {}), ...axis };
+    for (const key of ["xaxis", "yaxis", ...Object.keys(layout).filter((name) => /^[xy]axis\d+$/.test(name))])
+      painted[key] = { automargin: true, ...(layout[key] || {}), ...axis };
     return painted;
   };
   for (const source of document.querySelectorAll("figure.chart > script[type='application/json']")) {
