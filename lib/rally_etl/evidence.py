@@ -20,12 +20,16 @@ DECISIONS = ("GO", "HOLD", "NO-GO")  # a decision's place is its number in the g
 
 
 def measure(stage: str, engine: sa.Engine, settings: Settings, run_id: str) -> dict:
-    """Take the measures of a stage: league -> measure -> value and detail.
+    """Take the measures of a stage: league -> measure -> value and detail, which calls persons by their id.
 
     Raises:
         EvidenceMissing: the stage has no measures of its own.
     """
-    return _measures_of(stage)(engine, settings, run_id)
+    from rally_etl.reporting.executed import Scrub
+    from rally_etl.reporting.persons import Persons
+
+    found = _measures_of(stage)(engine, settings, run_id)
+    return Scrub.of(settings, engine.url, Persons(engine, run_id)).values(found)
 
 
 def decide(engine: sa.Engine, settings: Settings, run_id: str) -> dict:

@@ -17,6 +17,7 @@ from rally_etl.database.retry import patiently, retrying, says_transient
 from rally_etl.errors import EvidenceMissing, RallyEtlError, StageFailed, UsageError
 from rally_etl.evidence import DECISIONS
 from rally_etl.reporting import executed
+from rally_etl.reporting.persons import Persons
 from rally_etl.settings import Settings
 from rally_etl.workers import GRACE_S, LOGS_DIR, START_TIMEOUT_S, Worker, last_word, start_worker, stop_worker
 
@@ -86,7 +87,7 @@ def run_stages(
     folder = settings.reports_dir / run_id
     _make_folders(folder)
     _write_pending(engine, run_id, stages, first=len(sealed) + 1)
-    scrub = executed.Scrub.of(settings, engine.url)
+    scrub = executed.Scrub.of(settings, engine.url, Persons(engine, run_id))
     work = _Work(engine, settings, run_id, stages, scrub, folder)
     results: list[StageResult] = list(sealed)
     pages: dict[str, Future] = {}

@@ -13,7 +13,9 @@ from filelock import FileLock
 from rally_etl.database.engine import read_only
 from rally_etl.monitoring.metrics import metrics_document
 from rally_etl.reporting import page, pages, recorded
+from rally_etl.reporting.executed import Scrub
 from rally_etl.reporting.files import sha256, write_text
+from rally_etl.reporting.persons import Persons
 from rally_etl.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -31,11 +33,13 @@ def write_report(engine: sa.Engine, settings: Settings, run_id: str, document: d
     folder.mkdir(parents=True, exist_ok=True)
     pages.write_plotly(folder)
     index = folder / "index.html"
-    write_text(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
-    write_text(index, page.write_index(engine, folder, run_id, document))
+    scrub = Scrub.of(settings, engine.url, Persons(engine, run_id))
+    document = scrub.values(json.loads(json.dumps(document, default=str)))
+    write_text(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_text(index, scrub.text(page.write_index(engine, folder, run_id, document)))
     with read_only(engine, "public") as connection:
         metrics = json.dumps(metrics_document(connection, run_id), indent=1, ensure_ascii=False, allow_nan=False)
-        write_text(folder / "metrics.json", metrics + "\n")
+        write_text(folder / "metrics.json", scrub.text(metrics) + "\n")
         files = recorded.source_files(connection, run_id)
         facts = recorded.run(connection, run_id) or {}
     sources = {f"{row['league']}/{row['kind']}": row["sha256"] for row in files if row["sha256"]}

@@ -7,18 +7,21 @@ import html
 import json
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
 from rally_etl.reporting.files import write_text
+from rally_etl.reporting.persons import Persons, Replace
+from rally_etl.scrubbing import BLANK, secrets_of
 from rally_etl.settings import Settings
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SCRAP_PREFIX = "application/scrapbook."
-BLANK = "***"
 SHORTEST_SECRET = 6  # a shorter password is only blanked where it stands as one: `:password@`, `password=`
 CELL_FILE = re.compile(r"(?:/[\w.+-]+)*/ipykernel_\d+/\d+\.py")
 
@@ -28,10 +31,15 @@ class Scrub:
     """Texts that must not leave the machine with a report, each with what stands in its place."""
 
     replacements: tuple[tuple[str, str], ...]
+    persons: Persons | None = None
 
     @classmethod
-    def of(cls, settings: Settings, url: sa.URL) -> Scrub:
-        """Blank the database's address and password; make paths of the project relative."""
+    def of(cls, settings: Settings, url: sa.URL, persons: Persons | None = None) -> Scrub:
+        """Blank secrets, the database's address and password; make paths of the project relative.
+
+        Args:
+            persons: whose names become ids; None leaves names.
+        """
         found: dict[str, str] = {}
         texts = (
             settings.database_url,
@@ -47,6 +55,7 @@ class Scrub:
             found |= {f":{password}@": f":{BLANK}@", f"password={password}": f"password={BLANK}"}
         if len(password) >= SHORTEST_SECRET and password not in names:
             found[password] = BLANK
+        found |= dict.fromkeys(secrets_of(settings), BLANK)
         for host in _folders(url):
             found[host] = "<socket>"
         found |= {
@@ -57,10 +66,21 @@ class Scrub:
         }
         found |= {f"{sys.base_prefix}/": "<python>/", f"{Path.home()}/": "~/"}
         usable = {text: instead for text, instead in found.items() if len(text) > 2}
-        return cls(tuple(sorted(usable.items(), key=lambda pair: -len(pair[0]))))
+        return cls(tuple(sorted(usable.items(), key=lambda pair: -len(pair[0]))), persons)
 
     def text(self, text: str) -> str:
-        """The text without secrets and local paths."""
+        """The text without secrets, local paths and names of persons."""
+        return self._replacing([text])(self._without_secrets(text))
+
+    def values(self, document: Any) -> Any:
+        """The same of every text of a JSON document, whose persons are looked up at once."""
+        document = _walk(document, self._without_secrets)
+        return _walk(document, self._replacing(_texts(document)))
+
+    def _replacing(self, texts: Iterable[str]) -> Replace:
+        return self.persons.replacing(texts) if self.persons else lambda text: text
+
+    def _without_secrets(self, text: str) -> str:
         for secret, instead in self.replacements:
             text = text.replace(secret, instead)
         return CELL_FILE.sub("<cell>", text)
@@ -73,7 +93,7 @@ class Scrub:
         Raises:
             ValueError: the file is no notebook, or holds a number (NaN) that JSON does not have.
         """
-        notebook = _walk(json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse), self.text)
+        notebook = self.values(json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse))
         papermill = notebook["metadata"].setdefault("papermill", {})
         papermill |= {"input_path": f"notebooks/{target.name}", "output_path": target.name}
         notebook["metadata"]["rally_etl"] = {
@@ -165,6 +185,14 @@ def _walk(value, change):
     if isinstance(value, dict):
         return {key: _walk(item, change) for key, item in value.items()}
     return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def _refuse(constant: str) -> None:

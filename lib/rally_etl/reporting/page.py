@@ -13,6 +13,7 @@ from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
 from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen
+from rally_etl.reporting.persons import withheld
 
 LISTED = (
     "rally-etl",
@@ -363,7 +364,7 @@ def _quarantine_sentence(rows: list[dict], files: list[dict]) -> str:
 def _words(value: Any) -> str:
     """A failing row as text: `column value` pairs."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
+        return ", ".join(f"{key} {item}" for key, item in withheld(value).items())
     return str(value)
 
 

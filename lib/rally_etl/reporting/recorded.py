@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from rally_etl.database.catalog import IMPORTED, quote, read_catalog
 from rally_etl.identity.reviews import Question, read_open
 from rally_etl.records.reasons import REASONS
+from rally_etl.reporting.persons import without_persons
 
 Rows = list[dict[str, Any]]
 
@@ -126,8 +127,11 @@ def quarantine_by_reason(connection: sa.Connection, run_id: str) -> Rows:
 
 
 def quarantine_examples(connection: sa.Connection, run_id: str, per_reason: int = 2) -> Rows:
-    """A few quarantined records of each league, kind and reason, with all their faults and their original text."""
-    return fetch(
+    """A few quarantined records of each league, kind and reason, with all their faults and their original text.
+
+    What names a person in them is left out; `etl.quarantine` has it.
+    """
+    found = fetch(
         connection,
         "select league, kind, reason, record_no, faults, left(original, 300) as original from ("
         "  select q.*, row_number() over (partition by league, kind, reason order by record_no) as place"
@@ -135,6 +139,7 @@ def quarantine_examples(connection: sa.Connection, run_id: str, per_reason: int 
         run_id=run_id,
         per_reason=per_reason,
     )
+    return [row | {"original": without_persons(row["original"])} for row in found]
 
 
 def held_rows(connection: sa.Connection, run_id: str) -> Rows:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rally_etl.measures import counted
 from rally_etl.reporting.pages import number
+from rally_etl.reporting.persons import shown_value, withheld
 
 WORDS = {
     "passed": "#2f8f6b", "GO": "#2f8f6b", "published": "#2f8f6b", "completed": "#2f8f6b", "insert": "#2b9a8b",
@@ -50,7 +51,7 @@ class Table:
     """
 
     def __init__(self, rows: Sequence[dict[str, Any]], *, title: str, empty: str = "Nothing.", note: str = "") -> None:
-        self.rows, self.title, self.empty, self.note = list(rows), title, empty, note
+        self.rows, self.title, self.empty, self.note = [withheld(row) for row in rows], title, empty, note
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -90,9 +91,9 @@ class Table:
 def in_words(value: Any) -> str:
     """A list or an object of the ledger as one readable text."""
     if isinstance(value, dict) and value.keys() == {"field", "value", "problem"}:
-        return f"{value['field']} {value['value']!r}: {value['problem']}"
+        return f"{value['field']} {shown_value(value)!r}: {value['problem']}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {in_words(item)}" for key, item in withheld(value).items())
     if isinstance(value, list | tuple):
         return "; ".join(in_words(item) for item in value)
     return "" if value is None else str(value)

@@ -1,0 +1,178 @@
+"""Persons in what is kept of a run: by their id, never by their name; the names stay in the database.
+
+A report holds team, club and league names, and texts of many queries. Whatever words in it are the name of a player or
+a user stands there as `player 12`; who may ask the database finds the name under that id.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from rally_etl.database.engine import read_only
+from rally_etl.database.retry import patiently
+from rally_etl.planning.schema import schemas
+from rally_etl.scrubbing import without_addresses
+
+WITHHELD = "…"
+NAME_COLUMNS = {
+    "first_name", "last_name", "folded_name", "player_name", "recipient_name", "email", "user_email", "phone_number",
+    "recipient_contact", "viewer_contact", "password_hash", "temporary_password_hash", "club_automation_password",
+}  # fmt: skip
+"""Columns whose values no report shows, whatever stands in them."""
+
+MOST_WORDS = 5  # of a name
+MOST_IDS = 3  # of a name that several rows have
+_WORD = re.compile(r"(?:[^\W\d_]|\\u00[c-f][0-9a-f])(?:[\w.’'-]|&#(?:39|x27);|\\u[0-9a-f]{4})*")
+_BETWEEN = re.compile(r",? {1,2}")
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+_PERSON_KEY = re.compile(r"name|player|partner|captain|e-?mail|phone", re.I)
+_NO_PERSON_KEY = re.compile(r"\bid\b|_id|team|club|file|league|series", re.I)
+_PAIR = re.compile(r'"([^"\\]*)"(\s*:\s*)("(?:[^"\\]|\\.)*"?)')
+_IS_NO_PERSON = ("is no person", "is an entry of the site's menu")
+
+Replace = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """Persons that the database of a run knows: players and users of live, players of its scrape and its plan."""
+
+    engine: sa.Engine
+    run_id: str
+
+    def replacing(self, texts: Iterable[str]) -> Replace:
+        """What puts ids in the place of names in *texts*, which are looked up at once; addresses go as well."""
+        wanted = {name for text in texts for name in _candidates(text)}
+        known = self._known(wanted) if wanted else {}
+        return lambda text: without_addresses(_replaced(text, known))
+
+    def _known(self, names: set[str]) -> dict[str, tuple[str, set[str]]]:
+        """Name in small letters -> what stands in its place, and how the database writes it."""
+        plan = schemas(self.run_id)[0]
+        for attempt in patiently("the names of persons"):
+            with attempt, read_only(self.engine, "public") as connection:
+                there = set(connection.scalars(_THERE, {"names": [name.format(plan=plan) for name in _SOURCES]}))
+                found = {name: sql for name, sql in _SOURCES.items() if name.format(plan=plan) in there}
+                if not found:
+                    return {}
+                sources = " union all ".join(sql.format(plan=f'"{plan}"') for sql in found.values())
+                rows = connection.execute(sa.text(_KNOWN.format(sources=sources)), {"names": sorted(names)}).all()
+                places = _places(connection, there)
+        return {
+            row.name: (_told(row.told), set(row.written))
+            for row in rows
+            if not any(row.name in place for place in places)
+        }
+
+
+def withheld(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without the values of columns that say who somebody is."""
+    return {key: WITHHELD if key in NAME_COLUMNS and value else value for key, value in row.items()}
+
+
+def without_persons(original: str) -> str:
+    """A record as its file has it, cut or damaged as it may be, without the values of keys that name a person."""
+
+    def blank(found: re.Match[str]) -> str:
+        return f'"{found[1]}"{found[2]}"{WITHHELD}"' if names_a_person(found[1]) else found[0]
+
+    return _PAIR.sub(blank, original)
+
+
+def names_a_person(field: str) -> bool:
+    """Whether a field of a record holds a name: `First Name`, `Home Player 1`, and not `Player ID`, `Team Name`."""
+    return bool(_PERSON_KEY.search(field)) and not _NO_PERSON_KEY.search(field)
+
+
+def shown_value(fault: Mapping[str, Any]) -> Any:
+    """The value that a fault quotes; of a field that names a person only what is none."""
+    if names_a_person(str(fault["field"])) and not any(text in fault["problem"] for text in _IS_NO_PERSON):
+        return WITHHELD
+    return fault["value"]
+
+
+def _windows(text: str) -> Iterator[tuple[int, int, list[str], bool]]:
+    """Two to five words side by side, the longest first: start, end, words, whether a comma stands between two."""
+    words = list(_WORD.finditer(text))
+    for place, first in enumerate(words):
+        parts, comma, windows = [first[0]], False, []
+        for before, word in zip(words[place:], words[place + 1 : place + MOST_WORDS], strict=False):
+            between = text[before.end() : word.start()]
+            if not _BETWEEN.fullmatch(between) or (comma and "," in between):
+                break
+            comma = comma or "," in between
+            parts = [*parts, word[0] if "," not in between else f",{word[0]}"]
+            windows.append((first.start(), word.end(), parts, comma))
+        yield from reversed(windows)
+
+
+def _candidates(text: str) -> Iterator[str]:
+    for _, _, words, _ in _windows(text):
+        yield _name(words).lower()
+
+
+def _name(words: list[str]) -> str:
+    """`First Last` of words that may stand as `Last, First`, as HTML and JSON may have escaped them."""
+    plain = [_ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(word)) for word in words]
+    turn = next((place for place, word in enumerate(plain) if word.startswith(",")), 0)
+    return " ".join([*plain[turn:], *plain[:turn]]).lstrip(",").rstrip(".,’'-")
+
+
+def _replaced(text: str, known: Mapping[str, tuple[str, set[str]]]) -> str:
+    if not known:
+        return text
+    parts, end = [], 0
+    for start, stop, words, _ in _windows(text):
+        name = _name(words)
+        if start < end or name.lower() not in known:
+            continue
+        told, written = known[name.lower()]
+        if name in written or (words[0][0].isupper() and words[-1].lstrip(",")[0].isupper()):
+            parts += [text[end:start], told]
+            end = stop
+    return "".join([*parts, text[end:]])
+
+
+def _told(ids: list[str]) -> str:
+    """`player 12`, or `player 12, 40 and 3 more` of a name that several have."""
+    kinds: dict[str, list[str]] = {}
+    for kind, _, number in (each.partition(" ") for each in ids):
+        kinds.setdefault(kind, []).append(number)
+    kind = next((kind for kind in ("player", "user", "person") if kind in kinds), "person")
+    numbers = sorted(filter(None, kinds.get(kind, ())), key=lambda number: (len(number), number))
+    more = f" and {len(numbers) - MOST_IDS} more" if len(numbers) > MOST_IDS else ""
+    return f"{kind} {', '.join(numbers[:MOST_IDS])}{more}".rstrip() if numbers else "a person"
+
+
+def _places(connection: sa.Connection, there: set[str]) -> list[str]:
+    """Names of teams and clubs in small letters: who is called like one stays as it is written."""
+    named = [("teams", "team_name"), ("clubs", "name")]
+    parts = [f"select lower({column}) from public.{table}" for table, column in named if f"public.{table}" in there]
+    return [name for name in connection.scalars(sa.text(" union ".join(parts))) if name] if parts else []
+
+
+_WRITTEN = "replace(concat_ws(' ', nullif(btrim(first_name), ''), nullif(btrim(last_name), '')), '  ', ' ')"
+_SOURCES = {
+    "public.players": f"select {_WRITTEN} as written, 'player ' || id as told from public.players",
+    "{plan}.players": f"select {_WRITTEN}, 'player ' || id from {{plan}}.players",
+    "public.users": f"select {_WRITTEN}, 'user ' || id from public.users",
+    "etl.staged_players": f"select {_WRITTEN}, 'person' from etl.staged_players",
+    "public.player_availability": "select btrim(player_name), 'person' from public.player_availability",
+}
+"""Table -> who stands in it: the name as it is written, and the id by which a report calls them."""
+_THERE = sa.text(
+    "select name from unnest(cast(:names as text[]) || array['public.teams', 'public.clubs']) as t(name)"
+    " where to_regclass(name) is not null"
+)
+_KNOWN = """
+    with wanted as (select unnest(cast(:names as text[])) as name), known as ({sources})
+    select w.name, array_agg(distinct k.told) as told, array_agg(distinct k.written) as written
+    from wanted as w join known as k on lower(k.written) = w.name
+    group by w.name
+"""
