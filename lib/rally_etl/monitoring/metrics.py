@@ -158,14 +158,12 @@ def read_history(
     found: dict[tuple[str, str], list[Point]] = {}
     unknown: dict[tuple[str, dt.datetime], list[str]] = {}
     binds = {"league": league, "metrics": list(metrics), "looks": looks, "runs": runs}
-    for row in connection.execute(_HISTORY, binds):
-        found.setdefault((row.metric, row.subject), []).append(
-            Point(
-                at=row.at, as_of=row.as_of, value=row.value, is_good=row.is_good, run_id=row.run_id, look=row.look
-            )
-        )  # fmt: skip
-        if row.unknown:
-            unknown[row.metric, row.at] = row.unknown
+    rows = connection.execute(_HISTORY, binds)
+    for metric, subject, at, as_of, value, is_good, run_id, look, named in rows:
+        point = Point(at=at, as_of=as_of, value=value, is_good=is_good, run_id=run_id, look=look)
+        found.setdefault((metric, subject), []).append(point)
+        if named:
+            unknown[metric, at] = named
     for (metric, subject), points in found.items():
         whole = whole_of(metric, subject)
         if whole is not None:
@@ -247,9 +245,12 @@ _STORE = sa.text(
 _HISTORY = sa.text(
     """
     with newest as (
-        select distinct at from etl.metric_history
-        where league = :league and metric = any(:metrics) and stage in ('metrics', 'after')
-            and (is_import or look is not null and :looks)
+        select distinct coalesce(r.started_at, l.at) as at
+        from etl.metrics as m
+        left join etl.runs as r on r.run_id = m.run_id
+        left join etl.looks as l on l.look = m.look
+        where m.league = :league and m.metric = any(:metrics) and m.stage in ('metrics', 'after')
+            and (r.run_id is not null and r.operation is null or m.look is not null and :looks)
         order by at desc limit :runs)
     select
         h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look,
