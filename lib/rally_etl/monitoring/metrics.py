@@ -117,11 +117,11 @@ def store(
     """Keep the metrics of a run or of a look; a second call for the same run or look and stage replaces the first.
 
     Raises:
-        RallyEtlError: a metric is none of `KINDS`, or its value is no finite number.
+        RallyEtlError: a metric of the stages that trends are drawn from is none of `KINDS`, or a value is no number.
     """
     metrics = list(metrics)
     for each in metrics:
-        if each.metric not in KINDS:
+        if stage in (STAGE, STAGE_AFTER) and each.metric not in KINDS:
             raise RallyEtlError(f"there is no metric {each.metric}; nothing was stored\nhint: add it to KINDS")
         if not math.isfinite(each.value):
             raise RallyEtlError(
@@ -200,7 +200,7 @@ def whole_of(metric: str, subject: str) -> str | None:
 
     None of a subject that is itself a whole, and of metrics where a missing row says nothing.
     """
-    absent = KINDS[metric].absent
+    absent = KINDS[metric].absent if metric in KINDS else ""
     whole = subject.partition("/")[0] if absent == "gone" else ""
     return whole if absent and subject != whole else None
 
