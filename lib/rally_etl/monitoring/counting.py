@@ -131,7 +131,8 @@ _WITH_SERIES = {
         """,
 }
 _PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
-_OF_NO_LEAGUE = ("leagues", "clubs")
+OF_NO_LEAGUE = ("leagues", "clubs")
+"""Tables whose rows no league owns."""
 ACTIVE = ("teams", "players")
 """Tables whose rows are set aside rather than deleted."""
 
@@ -140,7 +141,7 @@ def count_tables(connection: sa.Connection) -> list[Count]:
     """The rows of every imported table of what *connection* sees, each read once; a missing table is left out."""
     counts = []
     for table in connection.scalars(_PRESENT, {"names": list(IMPORTED)}).all():
-        if table in _OF_NO_LEAGUE:
+        if table in OF_NO_LEAGUE:
             rows = connection.scalar(sa.text(f"select count(*) from {quote(table)}"))
             counts.append(Count(table=table, league_id=None, series=None, rows=rows, used=rows, covered={}))
             continue
@@ -172,7 +173,7 @@ def rows_of_tables(counts: Iterable[Count], leagues: LeagueIds) -> Rows:
     counts = list(counts)
     found: Rows = {EVERYWHERE: {each.table: 0 for each in counts}}
     for league in leagues:
-        found[league] = {each.table: 0 for each in counts if each.table not in _OF_NO_LEAGUE}
+        found[league] = {each.table: 0 for each in counts if each.table not in OF_NO_LEAGUE}
     for each in counts:
         found[EVERYWHERE][each.table] += each.rows
         for league, ids in leagues.items():

@@ -1,54 +1,45 @@
-"""Evidence of the stage monitoring, and the health of the live database."""
+"""Evidence of the stage monitoring: the health of the run's candidate, by the same score as that of live."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.checks.evidence import expected_checks
 from rally_etl.checks.results import CheckResult
-from rally_etl.checks.suite import check_live, find_league_ids, run_facts
-from rally_etl.database.catalog import IMPORTED, quote
+from rally_etl.checks.suite import find_league_ids, run_facts
 from rally_etl.database.engine import read_only
 from rally_etl.measures import Measures, measure, store_metrics
-from rally_etl.monitoring.freshness import Freshness, read_freshness
-from rally_etl.monitoring.health import (
-    Finding,
-    HealthParams,
-    Part,
-    level_of,
-    read_health_params,
-    score_parts,
-    total_score,
-)
+from rally_etl.monitoring.advice import Advice, advise
+from rally_etl.monitoring.freshness import Freshness
+from rally_etl.monitoring.gathering import findings_of, in_season, look_around
+from rally_etl.monitoring.health import Finding, Score, score
+from rally_etl.monitoring.health_params import read_health_params
 from rally_etl.monitoring.keeping import store_candidate
-from rally_etl.naming import load_leagues
+from rally_etl.monitoring.metrics import EVERYWHERE, Metric, store
 from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
 
 STAGE = "monitoring"
+STAGE_HEALTH = "health"
+"""Stands for the stage of what lowers the score of a run, which its report tells."""
 NO_MATCH_DAYS = 9999
 """Stands for the age of the newest match where there is none: older than any tolerance."""
-
-RowCounts = dict[str, dict[int | None, int]]
+KEPT_ADVICE = 12
 
 _RESULTS = sa.text(
-    "select league, check_name, severity, outcome, failing_rows from etl.check_results where run_id = :run_id"
-)
-_WITH_LEAGUE = sa.text(
-    "select c.relname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
-    " where c.relnamespace = to_regnamespace('public') and c.relname = any(:names) and a.attname = 'league_id'"
-    " and c.relname <> 'leagues' and not a.attisdropped"
+    "select league, check_name, severity, outcome, failing_rows, title, mend from etl.check_results"
+    " where run_id = :run_id"
 )
 
 
 def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
     """Health score and age of the newest match per league of the run's candidate; ``*`` has the lowest score.
 
-    A check that should have run and has no result counts as one that could not run, and is named.
+    What lowers the scores, and what to do about it, goes to the ledger, for the report. Orphans and constraints are
+    those of live: no import writes either.
 
     Raises:
         UsageError: there is no such run, or `params/health.yaml` cannot be used.
@@ -58,87 +49,52 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
     with read_only(engine, schemas(run_id)[1], "public") as connection:
         facts = run_facts(connection, run_id)
         league_ids = find_league_ids(connection, settings, facts.leagues, run_id)
-        counts = count_rows(connection)
-        fresh = read_freshness(connection, facts.as_of)
+        around = look_around(connection, settings, facts.as_of, run_id)
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
+    scores: dict[str, Score] = {}
+    advice: dict[str, list[Advice]] = {}
     leagues: Measures = {}
-    health: dict[str, tuple[float, dict[str, float]]] = {}
     for league in facts.leagues:
         league_id = league_ids[league]
-        found = _findings(expected[league], {row.check_name: row for row in results if row.league == league})
-        parts = score_parts(params, found, rows_of(counts, league_id), fresh.get(league_id))
+        asked = _asked(expected[league], {row.check_name: row for row in results if row.league == league})
+        findings = findings_of(params, around, league, league_id, asked)
+        is_in_season = in_season(params, around, league_id)
+        scores[league] = score(params, findings, in_season=is_in_season)
+        advice[league] = advise(params, scores[league], in_season=is_in_season)
         leagues[league] = {
-            "health_score": measure(total_score(params, parts, found), _lost_points(parts)),
-            "days_since_newest_match": _age(fresh.get(league_id)),
+            "health_score": measure(scores[league].score, lost_points(scores[league])),
+            "days_since_newest_match": _age(around.fresh.get(league_id)),
         }
-        health[league] = leagues[league]["health_score"]["value"], {part.name: part.score for part in parts}
-    scores = {league: measures["health_score"]["value"] for league, measures in leagues.items()}
-    worst = [f"{league}: {score:.1f}" for league, score in sorted(scores.items(), key=lambda each: each[1])]
-    leagues["*"] = {"health_score": measure(min(scores.values(), default=0.0), worst)}
+    worst = [f"{league}: {each.score:.1f}" for league, each in sorted(scores.items(), key=lambda item: item[1].score)]
+    lowest = min((each.score for each in scores.values()), default=0.0)
+    leagues[EVERYWHERE] = {"health_score": measure(lowest, worst)}
     store_metrics(engine, run_id, STAGE, leagues)
-    store_candidate(engine, settings, run_id, health | {"*": (leagues["*"]["health_score"]["value"], {})})
+    with engine.begin() as connection:
+        store(connection, _kept(scores, advice), run_id=run_id, stage=STAGE_HEALTH)
+    store_candidate(engine, settings, run_id, health_of(scores))
     return leagues
 
 
-def health_live(engine: sa.Engine, settings: Settings, as_of: dt.date | None = None) -> dict[str, Any]:
-    """The health of the live database now, as ``health --json`` prints it; the total is that of the worst league.
-
-    Args:
-        as_of: the day that counts as today; None is today in UTC.
-    """
-    params = read_health_params(settings.params_dir / "health.yaml")
-    as_of = as_of or dt.datetime.now(dt.UTC).date()
-    results = check_live(engine, settings, as_of)
-    known = load_leagues(settings.params_dir)
-    with read_only(engine, "public") as connection:
-        ids = {
-            known.canonical(row.league_id) or row.league_id: row.id
-            for row in connection.execute(sa.text("select id, league_id from leagues order by id desc"))
-        }
-        counts = count_rows(connection)
-        fresh = read_freshness(connection, as_of)
-    leagues: dict[str, dict[str, Any]] = {}
-    by_league: dict[str, list[Part]] = {}
-    for league, league_id in sorted(ids.items()):
-        found = [_finding_of(result) for result in results if result.league == league]
-        by_league[league] = score_parts(params, found, rows_of(counts, league_id), fresh.get(league_id))
-        score = total_score(params, by_league[league], found)
-        leagues[league] = {
-            "health_score": score,
-            "level": level_of(params, score),
-            "days_since_newest_match": fresh[league_id].age_days,
-            "parts": [part.as_json() for part in by_league[league]],
-        }
-    score = min((each["health_score"] for each in leagues.values()), default=0.0)
-    return {
-        "health_score": score,
-        "level": level_of(params, score),
-        "leagues": leagues,
-        "parts": _worst_parts(params, by_league),
-    }
+def health_of(scores: Mapping[str, Score]) -> dict[str, tuple[float, dict[str, float]]]:
+    """League and `EVERYWHERE` -> score, and the score of each dimension; everywhere the lowest of them."""
+    found = {league: (each.score, {part.name: part.score for part in each.parts}) for league, each in scores.items()}
+    lowest = min((value for value, _ in found.values()), default=0.0)
+    names = {name for _, parts in found.values() for name in parts}
+    return found | {EVERYWHERE: (lowest, {name: min(parts[name] for _, parts in found.values()) for name in names})}
 
 
-def count_rows(connection: sa.Connection) -> RowCounts:
-    """Table -> ``leagues.id`` -> rows, of what *connection* sees; key None counts a table that no league owns."""
-    names = {"names": list(IMPORTED)}
-    counts: RowCounts = {}
-    for table in connection.scalars(_WITH_LEAGUE, names).all():
-        rows = connection.execute(sa.text(f"select league_id, count(*) from {quote(table)} group by league_id"))
-        counts[table] = dict(rows.all())
-    for table in ("leagues", "clubs"):
-        counts[table] = {None: connection.scalar(sa.text(f"select count(*) from {quote(table)}"))}
-    return counts
+def lost_points(scored: Score) -> list[str]:
+    """What holds and lowers a score, in sentences, the cap first."""
+    told = [held.told for held in scored.caps[:1] if scored.is_held]
+    parts = [part for part in scored.parts if part.detail]
+    return told + [
+        f"{part.name} {part.score:.0f}: {'; '.join(part.detail)}"
+        for part in sorted(parts, key=lambda part: -part.points)
+    ]
 
 
-def rows_of(counts: Mapping[str, Mapping[int | None, int]], league_id: int | None) -> dict[str, int]:
-    """Table -> rows of one league, or of all where the table has no league."""
-    return {
-        table: by_league.get(league_id, by_league.get(None, 0) if set(by_league) == {None} else 0)
-        for table, by_league in counts.items()
-    }
-
-
-def _findings(expected: Mapping[str, str], results: Mapping[str, sa.Row]) -> list[Finding]:
+def _asked(expected: Mapping[str, str], results: Mapping[str, sa.Row]) -> list[Finding]:
+    """One finding per check that should have run; `outcome` is None where it has no result."""
     found = []
     for name, dimension in expected.items():
         row = results.get(name)
@@ -150,40 +106,32 @@ def _findings(expected: Mapping[str, str], results: Mapping[str, sa.Row]) -> lis
                 severity=row.severity if row else "error",
                 outcome=row.outcome if row else None,
                 failing_rows=row.failing_rows if row else None,
+                title=row.title if row else "",
+                todo=row.mend if row else "",
             )
         )
     return found
 
 
-def _finding_of(result: CheckResult) -> Finding:
-    return Finding(
-        check=result.check,
-        table=result.table,
-        dimension=result.dimension,
-        severity=result.severity,
-        outcome=result.outcome,
-        failing_rows=result.failing_rows,
-    )
+def _kept(scores: Mapping[str, Score], advice: Mapping[str, list[Advice]]) -> list[Metric]:
+    """What the report of the run tells of its scores."""
+    kept: list[Metric] = []
+    for league, scored in scores.items():
+        kept.append(_row(league, "health", scored.score, [held.as_json() for held in scored.caps]))
+        kept += [_row(league, "health_part", part.score, [part.as_json()], part.name) for part in scored.parts]
+        kept.append(_row(league, "health_missing", len(scored.missing), scored.missing))
+        kept += [
+            _row(league, "health_advice", each.points, [each.as_json()], f"{place:02d}")
+            for place, each in enumerate(advice[league][:KEPT_ADVICE], start=1)
+        ]
+    return kept
 
 
-def _lost_points(parts: Sequence[Part]) -> list[str]:
-    return [
-        f"{part.name} {part.score:.0f}: {'; '.join(part.detail) or 'no detail'}" for part in parts if part.score < 100
-    ]
+def _row(league: str, name: str, value: float, detail: list[Any], subject: str = "") -> Metric:
+    return Metric(league=league, metric=name, value=value, subject=subject, detail=detail)
 
 
 def _age(freshness: Freshness | None) -> dict[str, Any]:
     if freshness is None or freshness.age_days is None:
         return measure(NO_MATCH_DAYS, [freshness.told() if freshness else "the league is not in the candidate"])
     return measure(freshness.age_days, [freshness.told()])
-
-
-def _worst_parts(params: HealthParams, by_league: Mapping[str, Sequence[Part]]) -> list[dict[str, Any]]:
-    """Per dimension the part of the league that has least points."""
-    parts = []
-    for name in params.weights:
-        found = [(part.score, league, part) for league, each in by_league.items() for part in each if part.name == name]
-        if found:
-            _, league, part = min(found, key=lambda entry: entry[:2])
-            parts.append(part.as_json() | {"league": league})
-    return parts

@@ -11,19 +11,32 @@ import sqlalchemy as sa
 _NEWEST_MATCH = sa.text(
     "select league_id, max(match_date) as newest from match_scores where match_date <= :as_of group by league_id"
 )
-_NEWEST_DUE = sa.text(
-    "select league_id, max(match_date) as newest from schedule where match_date <= :as_of"
-    " and coalesce(away_team, '') <> '' and home_team not ilike '%practice%' group by league_id"
+_DUE = sa.text(
+    "select s.league_id, max(s.match_date) filter (where s.match_date <= :as_of) as newest,"
+    " min(s.match_date) filter (where s.match_date > :as_of) as next,"
+    " min(s.match_date) filter"
+    " (where s.match_date <= :as_of and (s.match_date > p.newest or p.newest is null)) as missed"
+    " from schedule as s left join ("
+    "select league_id, max(match_date) as newest from match_scores where match_date <= :as_of group by league_id"
+    ") as p on p.league_id = s.league_id"
+    " where coalesce(s.away_team, '') <> '' and s.home_team not ilike '%practice%' group by s.league_id"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """Newest match played, and newest match that was due, on or before `as_of`; None where there is none."""
+    """Newest match played, and newest match that was due, on or before `as_of`; None where there is none.
+
+    Attributes:
+        next_due: the next one that is due.
+        first_missed: the first one that was due after the newest match.
+    """
 
     as_of: dt.date
     newest_match: dt.date | None
     newest_due: dt.date | None
+    next_due: dt.date | None = None
+    first_missed: dt.date | None = None
 
     @property
     def age_days(self) -> int | None:
@@ -32,10 +45,22 @@ class Freshness:
 
     @property
     def lag_days(self) -> float | None:
-        """Days by which matches lie behind the schedule; None when none was due, infinite when none was played."""
+        """Days by which matches lie behind the schedule; None when none was due, infinite when nothing can tell.
+
+        The break between two seasons is no delay: what is missing is missing from the first match that was due in it.
+        """
         if self.newest_due is None:
             return None
-        return math.inf if self.newest_match is None else max(0, (self.newest_due - self.newest_match).days)
+        since = self.newest_match
+        if self.first_missed:
+            day_before = self.first_missed - dt.timedelta(days=1)
+            since = day_before if since is None else max(since, day_before)
+        return math.inf if since is None else max(0, (self.newest_due - since).days)
+
+    def is_in_season(self, days: float) -> bool:
+        """Whether a match was played or due, or will be due, within so many days of `as_of`."""
+        known = [day for day in (self.newest_match, self.newest_due, self.next_due) if day]
+        return any(abs((self.as_of - day).days) <= days for day in known)
 
     def told(self) -> str:
         """The facts in words."""
@@ -50,8 +75,15 @@ class Freshness:
 def read_freshness(connection: sa.Connection, as_of: dt.date) -> dict[int, Freshness]:
     """``leagues.id`` -> freshness, for every league of what *connection* sees."""
     played = {row.league_id: row.newest for row in connection.execute(_NEWEST_MATCH, {"as_of": as_of})}
-    due = {row.league_id: row.newest for row in connection.execute(_NEWEST_DUE, {"as_of": as_of})}
-    return {
-        league_id: Freshness(as_of=as_of, newest_match=played.get(league_id), newest_due=due.get(league_id))
-        for league_id in connection.scalars(sa.text("select id from leagues"))
-    }
+    due = {row.league_id: row for row in connection.execute(_DUE, {"as_of": as_of})}
+    found = {}
+    for league_id in connection.scalars(sa.text("select id from leagues")):
+        row = due.get(league_id)
+        found[league_id] = Freshness(
+            as_of=as_of,
+            newest_match=played.get(league_id),
+            newest_due=row and row.newest,
+            next_due=row and row.next,
+            first_missed=row and row.missed,
+        )
+    return found

@@ -1,38 +1,38 @@
-"""The health score: findings of checks, weighted by dimension, 0 to 100."""
+"""The health score: what was found of a league, weighted by dimension, normalised per table, capped by the worst."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from rally_etl.checks.files import DIMENSIONS
-from rally_etl.errors import UsageError
 from rally_etl.measures import counted
-from rally_etl.monitoring.freshness import Freshness
-from rally_etl.params import read_mapping
+from rally_etl.monitoring.health_params import Cap, HealthParams, level_of
 
 BEST, WORST = 100.0, 0.0
-SHOWN_NAMES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthParams:
-    """What `params/health.yaml` says."""
-
-    weights: dict[str, float]
-    zero_at: dict[str, float]
-    cap_when_failed: float
-    fresh_days: float
-    stale_days: float
-    levels: dict[str, float]
+SETTLED = ("passed", "skipped")
+"""Outcomes that no cap is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One check on one league; `outcome` is None when it should have run and has no result."""
+    """One thing that was asked of a league, or should have been.
+
+    Attributes:
+        check: its name: of a check, or `users/orphans`, `schedule/freshness`, ...
+        table: where it counts within its dimension; findings of one table share that table's part.
+        outcome: of a check; None when it should have been asked and has no answer; `gone` when the last run asked it
+            and nothing does now.
+        failing_rows: rows that are wrong, of an unanswered one as far as the last answer knows; None is unknown.
+        rows: of how many.
+        kind: as the caps of `params/health.yaml` name it.
+        lost, extent: what it takes from its table (0 to 1), and what caps compare with their steps, where the share of
+            the rows does not say it.
+        title: what should be true.
+        todo, command: what to do about it.
+    """
 
     check: str
     table: str
@@ -40,123 +40,260 @@ class Finding:
     severity: str
     outcome: str | None
     failing_rows: int | None
+    rows: int = 0
+    kind: str = "check"
+    lost: float | None = None
+    extent: float | None = None
+    title: str = ""
+    told: str = ""
+    todo: str = ""
+    command: str = ""
+
+    @property
+    def state(self) -> str:
+        """`passed`, `skipped`, `wrong`, `unknown` (no answer) or `gone` (nobody asks it any more)."""
+        if self.outcome in ("failed", "warned"):
+            return "wrong" if self.failing_rows is not None or self.lost is not None else "unknown"
+        return self.outcome if self.outcome in (*SETTLED, "gone") else "unknown"
+
+    @property
+    def weighs(self) -> str:
+        """Its severity as it counts here: what an `error` check tolerates and tells is a warning."""
+        return "warn" if self.outcome == "warned" else self.severity
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that is wrong, 0 to 1, or its `extent`."""
+        if self.extent is not None:
+            return self.extent
+        return min(1.0, (self.failing_rows or 0) / max(1, self.rows))
+
+    def in_words(self) -> str:
+        """The finding in a line, without names of persons."""
+        if self.told:
+            return f"{self.check}: {self.told}"
+        if self.state == "gone":
+            return f"{self.check} was asked by the last run and is not there any more"
+        if self.state == "unknown":
+            return f"{self.check} " + ("has no result" if self.outcome is None else "could not run")
+        if self.state == "skipped":
+            return f"{self.check} was not asked"
+        failing = self.failing_rows or 0
+        return f"{self.check}: " + (
+            f"{failing:,} of {counted(self.rows, 'row')}" if self.rows >= failing else counted(failing, "row")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lowered:
+    """What one finding takes from its dimension, in points of the total."""
+
+    finding: Finding
+    points: float
+
+    def as_json(self) -> dict[str, Any]:
+        """An entry of `lowered` of ``health --json``."""
+        return {
+            "check": self.finding.check, "table": self.finding.table, "points": round(self.points, 2),
+            "failing_rows": self.finding.failing_rows, "rows": self.finding.rows, "told": self.finding.in_words(),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One dimension of a score; `detail` names what took points away."""
+    """One dimension of a score: 0 to 100, its weight, and what took points away, the most first."""
 
     name: str
     score: float
     weight: float
-    detail: list[str]
+    lowered: list[Lowered]
+
+    @property
+    def detail(self) -> list[str]:
+        """What lowered it, in words, each with its points of the total."""
+        if not self.lowered and self.score < BEST:
+            return ["no check of this dimension is there"]
+        return [f"{each.finding.in_words()} (-{shown(each.points)})" for each in self.lowered]
+
+    @property
+    def points(self) -> float:
+        """Points of the total that it lacks, of all weights together 100."""
+        return sum(each.points for each in self.lowered)
 
     def as_json(self) -> dict[str, Any]:
         """The entry of ``health --json``."""
-        return {"part": self.name, "score": round(self.score, 1), "weight": self.weight, "detail": self.detail}
+        return {
+            "part": self.name, "score": _floored(self.score), "weight": self.weight, "detail": self.detail,
+            "lowered": [each.as_json() for each in self.lowered],
+        }  # fmt: skip
 
 
-def read_health_params(path: Path) -> HealthParams:
-    """Read the file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A cap that stands: the class, the score that it allows, and the finding that set it."""
 
-    Raises:
-        UsageError: it is missing, no YAML, or lacks a number.
+    name: str
+    score: float
+    why: str
+    finding: Finding
+
+    @property
+    def told(self) -> str:
+        """The cap in a sentence."""
+        return f"held at {shown(self.score)}: {self.finding.in_words()}"
+
+    def as_json(self) -> dict[str, Any]:
+        """An entry of `caps` of ``health --json``."""
+        named = {"cap": self.name, "score": self.score, "check": self.finding.check}
+        return named | {"told": self.finding.in_words(), "why": self.why}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The score of a league with what made it.
+
+    Attributes:
+        score: 0 to 100, rounded down to a tenth: only where nothing at all is lost it is 100.
+        mean: what it would be without caps.
+        caps: those that stand, the lowest first, one per class.
+        missing: evidence that should be there and is not, in words.
     """
-    try:
-        content = read_mapping(path)
-        params = HealthParams(
-            weights={name: float(content["weights"][name]) for name in content["weights"]},
-            zero_at={severity: float(content["zero_at"][severity]) for severity in ("error", "warn")},
-            cap_when_failed=float(content["cap_when_failed"]),
-            fresh_days=float(content["lag_days"]["fresh"]),
-            stale_days=float(content["lag_days"]["stale"]),
-            levels={name: float(score) for name, score in content["levels"].items()},
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _refused(path, f"{type(error).__name__}: {error}") from None
-    numbers = [*params.weights.values(), *params.zero_at.values(), params.cap_when_failed, *params.levels.values()]
-    if not all(math.isfinite(number) and number >= 0 for number in numbers) or not sum(params.weights.values()):
-        raise _refused(path, "a number is negative or not finite, or all weights are 0")
-    if unknown := params.weights.keys() - set(DIMENSIONS):
-        raise _refused(path, f"`{sorted(unknown)[0]}` is no dimension")
-    if not all(params.zero_at.values()) or not params.fresh_days < params.stale_days:
-        raise _refused(path, "`zero_at` must be above 0 and `fresh` below `stale`")
-    return params
+
+    score: float
+    mean: float
+    level: str
+    parts: list[Part]
+    caps: list[Held]
+    missing: list[str]
+    findings: Sequence[Finding] = field(repr=False)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a cap, and not the mean, decides."""
+        return bool(self.caps) and self.caps[0].score < self.mean
 
 
-def score_parts(
-    params: HealthParams, findings: Sequence[Finding], rows: Mapping[str, int], freshness: Freshness | None
-) -> list[Part]:
-    """Score every dimension that has a weight; one without any evidence scores 0 and says so.
+def score(params: HealthParams, findings: Sequence[Finding], *, in_season: bool = True) -> Score:
+    """Score a league.
+
+    Within a table of a dimension what fails multiplies, so that thirty checks that pass do not hide one that fails; a
+    dimension is the mean of its tables, the score the weighted mean of the dimensions, held by the lowest cap.
 
     Args:
-        findings: all checks that should have run for the league.
-        rows: table -> its rows of the league.
-        freshness: None when it could not be measured.
+        findings: all that was asked, and all that should have been.
     """
+    total = sum(params.weights.values())
+    parts = [
+        _part(params, name, BEST * weight / total, weight, [each for each in findings if each.dimension == name])
+        for name, weight in params.weights.items()
+    ]
+    mean = sum(part.score * part.weight for part in parts) / total
+    if all(part.score == BEST for part in parts):
+        mean = BEST
+    caps = _caps(params, findings, in_season)
+    reached = _floored(min([mean, *(cap.score for cap in caps)]))
+    return Score(
+        score=reached,
+        mean=_floored(mean),
+        level=level_of(params, reached),
+        parts=parts,
+        caps=caps,
+        missing=[
+            each.in_words()
+            for each in findings
+            if each.state in ("unknown", "gone", "skipped") or (each.kind == "rows" and each.state == "wrong")
+        ],
+        findings=findings,
+    )
+
+
+def lost_of(params: HealthParams, finding: Finding) -> float:
+    """What a finding takes from its table, 0 to 1."""
+    if finding.state == "passed":
+        return 0.0
+    if finding.lost is not None:
+        return min(1.0, max(0.0, finding.lost))
+    if finding.state == "skipped":
+        return params.skipped
+    if finding.state != "wrong":
+        return 1.0
+    return min(1.0, finding.share / getattr(params.zero_at, finding.weighs))
+
+
+def _part(params: HealthParams, name: str, points: float, weight: float, findings: Sequence[Finding]) -> Part:
+    tables: dict[str, list[tuple[Finding, float]]] = defaultdict(list)
+    for each in findings:
+        tables[each.table].append((each, lost_of(params, each)))
+    lowered = []
+    left = 0.0
+    for found in tables.values():
+        kept = math.prod(1 - lost for _, lost in found)
+        left += kept
+        total = sum(lost for _, lost in found)
+        lowered += [
+            Lowered(finding=each, points=points * (1 - kept) * lost / total / len(tables))
+            for each, lost in found
+            if lost
+        ]
+    lowered.sort(key=lambda each: (-each.points, each.finding.check))
+    reached = BEST if tables and not lowered else BEST * left / len(tables) if tables else WORST
+    return Part(name=name, score=reached, weight=weight, lowered=lowered)
+
+
+def _caps(params: HealthParams, findings: Iterable[Finding], in_season: bool) -> list[Held]:
+    """The lowest cap of each class, the lowest first."""
+    lowest: dict[str, Held] = {}
+    for each in findings:
+        if each.state in SETTLED:
+            continue
+        for name, cap in params.caps.items():
+            if cap.in_season and not in_season:
+                continue
+            for reached in _reached(cap, each):
+                if name not in lowest or reached < lowest[name].score:
+                    lowest[name] = Held(name=name, score=reached, why=cap.why, finding=each)
+    return sorted(lowest.values(), key=lambda held: (held.score, held.name))
+
+
+def _reached(cap: Cap, finding: Finding) -> list[float]:
+    """The highest scores that a class allows with a finding: none where it is not of the class.
+
+    One without an answer counts as what its last answer says, too: a check that is gone does not raise the score.
+    """
+    fits = (
+        finding.kind in cap.kinds
+        and (not cap.severities or finding.weighs in cap.severities)
+        and (not cap.dimensions or finding.dimension in cap.dimensions)
+        and (not cap.checks or finding.check in cap.checks)
+    )
+    if not fits:
+        return []
+    found = []
+    if finding.state in cap.states and finding.state != "wrong":
+        found.append(cap.score(1.0))
+    if "wrong" in cap.states and (finding.failing_rows or finding.extent or finding.lost):
+        found.append(cap.score(finding.share))
+    return [each for each in found if each is not None]
+
+
+def worst_parts(params: HealthParams, scores: Mapping[str, Score]) -> list[dict[str, Any]]:
+    """Per dimension the part of the league that has least points."""
     parts = []
-    for name, weight in params.weights.items():
-        scored = [(_points(params, each, rows), each) for each in findings if each.dimension == name]
-        derived = [points for points, each in scored if each.check.startswith("constraint/")]
-        points = [points for points, each in scored if not each.check.startswith("constraint/")]
-        points += [min(derived)] if derived else []
-        lost = sorted((points, _told(each)) for points, each in scored if points < BEST)
-        detail = [text for _, text in lost[:SHOWN_NAMES]]
-        if name == "timeliness":
-            points.append(_timely_points(params, freshness))
-            if points[-1] < BEST:
-                detail.insert(0, freshness.told() if freshness else "freshness was not measured")
-        if not points:
-            detail.append("no check of this dimension ran")
-        parts.append(
-            Part(name=name, score=sum(points) / len(points) if points else WORST, weight=weight, detail=detail)
-        )
+    for name in params.weights:
+        found = [
+            (part.score, league, part) for league, each in scores.items() for part in each.parts if part.name == name
+        ]
+        if found:
+            _, league, part = min(found, key=lambda entry: entry[:2])
+            parts.append(part.as_json() | {"league": league})
     return parts
 
 
-def total_score(params: HealthParams, parts: Iterable[Part], findings: Iterable[Finding]) -> float:
-    """Weighted mean of the parts, capped when a check that must hold failed, could not run or has no result."""
-    parts = list(parts)
-    weight = sum(part.weight for part in parts)
-    score = sum(part.score * part.weight for part in parts) / weight if weight else WORST
-    if any(each.severity == "error" and each.outcome in ("failed", "errored", None) for each in findings):
-        score = min(score, params.cap_when_failed)
-    return round(score, 2)
+def shown(points: float) -> str:
+    """Points as people write them: one decimal, two below a tenth, none where there are none."""
+    text = f"{points:.1f}" if points >= 0.1 or not points else f"{points:.2f}"
+    return text.removesuffix(".0")
 
 
-def level_of(params: HealthParams, score: float) -> str:
-    """Word for a score."""
-    reached = [name for name, least in sorted(params.levels.items(), key=lambda level: -level[1]) if score >= least]
-    return reached[0] if reached else "critical"
-
-
-def _points(params: HealthParams, finding: Finding, rows: Mapping[str, int]) -> float:
-    if finding.outcome == "passed":
-        return BEST
-    if finding.outcome not in ("failed", "warned") or finding.failing_rows is None:
-        return WORST
-    share = finding.failing_rows / max(1, rows.get(finding.table, 0))
-    return BEST * (1 - min(1.0, share / params.zero_at.get(finding.severity, params.zero_at["error"])))
-
-
-def _timely_points(params: HealthParams, freshness: Freshness | None) -> float:
-    if freshness is None:
-        return WORST
-    if freshness.lag_days is None:
-        return BEST
-    late = (freshness.lag_days - params.fresh_days) / (params.stale_days - params.fresh_days)
-    return BEST * (1 - min(1.0, max(0.0, late)))
-
-
-def _told(finding: Finding) -> str:
-    if finding.outcome is None:
-        return f"{finding.check} has no result"
-    if finding.failing_rows is None:
-        return f"{finding.check} could not run"
-    return f"{finding.check}: {counted(finding.failing_rows, 'row')}"
-
-
-def _refused(path: Path, what: str) -> UsageError:
-    return UsageError(
-        f"{path} cannot be used ({what}); no score was made\nhint: compare it with the project's own file"
-    )
+def _floored(points: float) -> float:
+    return math.floor(round(points, 6) * 10) / 10

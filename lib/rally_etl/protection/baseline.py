@@ -8,10 +8,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import IMPORTED, quote
 from rally_etl.database.engine import read_only
 from rally_etl.database.ownership import read_ownership
-from rally_etl.database.references import ARCHIVED, ReferenceParams, read_reference_params
+from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.identity.history import record_history
 from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
@@ -22,18 +21,15 @@ from rally_etl.protection.account import account, store_accounts
 from rally_etl.protection.choices import CHOICES, choice_measures
 from rally_etl.protection.constraints.keys import Finding, find_constraints
 from rally_etl.protection.constraints.needed import read_constraint_params
-from rally_etl.protection.finding import count_gone, find_orphans
+from rally_etl.protection.finding import count_gone
 from rally_etl.protection.map import uncovered_texts
 from rally_etl.protection.meaning import read_meaning
 from rally_etl.protection.memory import note_users
 from rally_etl.protection.mending.trust import load_trust
+from rally_etl.protection.open_orphans import read_open_orphans
 from rally_etl.protection.orphans import KINDS, Orphan
 from rally_etl.protection.sequences import sequences_behind
-from rally_etl.protection.user_tables import SCHEDULE
 from rally_etl.settings import Settings
-
-OF_USERS = ("dangling", "emptied", "moved", "gone")
-"""Kinds of orphans that a user's row can be; the others are about imported rows, which an import may mend."""
 
 SAFETY = (
     "missing_keys",
@@ -44,16 +40,6 @@ SAFETY = (
     "sequences_behind",
 )
 """Measures of the run as a whole that say whether the database is safe."""
-
-_LISTED = sa.text(
-    """
-    select distinct on (p.kind, p.table_name, p.row_key, p.column_name)
-           p.kind, p.table_name, p.row_key, p.column_name, p.was
-    from etl.repairs as p join etl.runs as r using (run_id)
-    where p.state in ('asked', 'left') and not r.dry_run
-    order by p.kind, p.table_name, p.row_key, p.column_name, r.started_at desc
-    """
-)
 
 
 def check_params(params_dir: Path) -> None:
@@ -96,7 +82,7 @@ def baseline_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Mea
                 record_history(connection, league, league_id, None)
     with read_only(engine) as connection:
         found["*"] |= _safety(connection, settings, params)
-        orphans = _unseen(connection, find_orphans(connection, settings, kinds=OF_USERS), params)
+        orphans = read_open_orphans(connection, settings).new
         missed = count_gone(connection, settings)
         for league in found.keys() - {"*"}:
             found[league] |= _of_league(orphans, league, missed)
@@ -129,27 +115,6 @@ def _safety(connection: sa.Connection, settings: Settings, params: ReferencePara
 
 def _told(findings: Iterable[Finding]) -> list[str]:
     return [each.told for each in findings]
-
-
-def _unseen(connection: sa.Connection, orphans: list[Orphan], params: ReferenceParams) -> list[Orphan]:
-    """Orphans of users' rows that no run of `rally-etl orphans` has asked or left; one that looks otherwise is new."""
-    seen = {(row.kind, row.table_name, row.row_key, row.column_name, row.was) for row in connection.execute(_LISTED)}
-    practices = set()
-    if of_schedule := [each.row for each in orphans if each.table == SCHEDULE]:
-        sql = (
-            f"select cast(id as text) from {quote('public', SCHEDULE)}"
-            f" where ({params.practice_rows}) and cast(id as text) = any(:rows)"
-        )
-        practices = set(connection.scalars(sa.text(sql), {"rows": of_schedule}))
-    return [
-        each
-        for each in orphans
-        if (
-            each.table not in (*IMPORTED, *ARCHIVED)
-            or (each.table == SCHEDULE and (each.kind == "gone" or each.row in practices))
-        )
-        and (each.kind, each.table, each.row, each.column, each.was) not in seen
-    ]
 
 
 def _of_league(orphans: list[Orphan], league: str, missed: dict[str, int]) -> dict[str, dict]:

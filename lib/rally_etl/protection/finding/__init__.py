@@ -18,7 +18,7 @@ from rally_etl.protection.finding.teams import find_unpaired, find_unspoken
 from rally_etl.protection.orphans import KINDS, Orphan
 from rally_etl.settings import Settings
 
-__all__ = ["count_gone", "find_orphans"]
+__all__ = ["count_gone", "find_orphans", "find_orphans_of_users"]
 
 Finder = Callable[[Ground], Iterator[Orphan]]
 
@@ -71,6 +71,23 @@ def find_orphans(
         found = [orphan for kind in _FINDERS if kinds is None or kind in kinds for orphan in _FINDERS[kind](ground)]
     if leagues is not None:
         found = [each for each in found if each.league in leagues or each.league == "*"]
+    return sorted(found, key=_place)
+
+
+def find_orphans_of_users(connection: sa.Connection, settings: Settings) -> list[Orphan]:
+    """Those orphans that are rows of users: they point at nothing or at another thing, are emptied, or are gone.
+
+    Unlike `find_orphans` it does not read what imported rows say of one another, and does not cost like them.
+
+    Raises:
+        UsageError: params that cannot be read.
+    """
+    with _room(connection):
+        ground = Ground.read(connection, settings)
+        found = [
+            *find_dangling(ground, ground.references), *find_emptied(ground), *find_moved(ground),
+            *gone.find_gone(ground),
+        ]  # fmt: skip
     return sorted(found, key=_place)
 
 
