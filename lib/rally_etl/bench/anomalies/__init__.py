@@ -1,0 +1,1 @@
+"""How well what is unusual is found: labelled seasons of metrics, methods, and what each of them finds."""
