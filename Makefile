@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help etl-run test test-all test-faults lab bench bench-identity bench-mutations bench-checks health serve clean \
-	lock format check-style
+.PHONY: help etl-run test test-all test-faults lab bench bench-identity bench-mutations bench-checks bench-health health serve \
+	clean lock format check-style
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -63,6 +63,9 @@ bench-mutations: $(VENV)/.run  ## Damage a good import in 180 ways, one at a tim
 
 bench-checks: $(VENV)/.run $(BENCH_VENV)/.installed  ## Measure the checks beside Great Expectations and Soda Core
 	@$(BIN)/python -m rally_etl.bench.checks $(BENCH)
+
+bench-health: $(VENV)/.run  ## Measure looks at the health of live, and what is remembered between them
+	@$(BIN)/python -m rally_etl.bench.health $(BENCH)
 
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed

@@ -160,13 +160,15 @@ def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues
     """Results of `error` checks that the live tables fail, or that cannot run, after a publish of these leagues.
 
     What fails there and failed before, on as many rows or more, is none where the run may leave it so (`run_checks`).
+    The others are asked as well, so that the next look at live has their answers; all are asked of what is there now.
     """
-    suite = Suite.read(settings).blocking
+    suite = Suite.read(settings)
     with open_sessions(engine, settings, "public") as sessions:
         facts = run_facts(sessions.first, run_id)
         league_ids = find_league_ids(sessions.first, settings, leagues, run_id)
         before = {league: tolerated(sessions.first, facts, league) for league in league_ids}
-        results = sessions.run(suite.tasks(sessions.first, list(league_ids.items()), facts))
+        questions = suite.questions(sessions.first, list(league_ids.items()), facts)
+        results = _with_memory(engine, sessions, questions, fresh=True)
     return [result for result in results if _stops(result, before[result.league])]
 
 
