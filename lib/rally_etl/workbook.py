@@ -20,6 +20,7 @@ from rally_etl.reporting import accounts, agreement, checked, imported, live, re
 from rally_etl.reporting import decided as decision
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting import standings as beside_lines
+from rally_etl.reporting import unusual as beside_past
 from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
@@ -282,6 +283,14 @@ class Book:
 
     # 05 monitoring
 
+    def anomalies(self) -> Table | Note:
+        """What is unusual of this run beside past good ones, one row per cause."""
+        return beside_past.anomalies(self)
+
+    def forecasts(self) -> Table | Note:
+        """What creeps towards the threshold of a rule, and the days that are left."""
+        return beside_past.forecasts(self)
+
     def volumes(self) -> Any:
         """Rows per league over past runs."""
         return self._trend("baseline", "live_rows", "Live rows per league over the last runs", "Rows")
@@ -319,22 +328,10 @@ class Book:
         """Take this stage's measures, glue them as its evidence, and show them."""
         if self.active and self.document is None:
             self._glue(evidence.measure(self.stage, self.engine, self.settings, self.run_id))
-        if self.document is not None:
-            rows = [
-                {"league": league, "measure": name, "value": found["value"], "detail": in_words(found["detail"])}
-                for league, measures in sorted(self.document["leagues"].items())
-                for name, found in measures.items()
-            ]
-        else:
-            rows = [
-                {
-                    "league": row["league"],
-                    "measure": row["metric"],
-                    "value": row["value"],
-                    "detail": in_words(row["detail"]),
-                }
-                for row in self.of_run(recorded.metrics, self.stage)
-            ]
+        found = recorded.glued(self.document) if self.document else self.of_run(recorded.metrics, self.stage)
+        words = {"league": "league", "metric": "measure", "value": "value", "detail": "detail"}
+        rows = [{word: row[name] for name, word in words.items()} for row in found]
+        rows = [row | {"detail": in_words(row["detail"])} for row in rows]
         return Table(rows, title=f"Evidence of stage {self.stage}", empty="This stage has left no evidence yet.")
 
     def seal(self) -> Note:

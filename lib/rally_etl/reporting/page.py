@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen
+from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen, unusual
 from rally_etl.reporting.persons import withheld
 
 LISTED = (
@@ -77,6 +77,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
             "seen_chart": pages.figure_html(seen.matrix(found, title=""), "chart-seen") if found else "",
             "rehearsed": rehearsed.page_lines(connection, run_id),
             "repairs": repairs.rows_of(connection, run_id),
+            "unusual": unusual.page_lines(connection, run_id),
             "repairs_sentence": repairs.sentence_of(connection, run_id),
             "fate_names": [name for name in recorded.FATES if any(row[name] for row in fates)],
             "stages": [_links(row, folder) for row in recorded.stages(connection, run_id)],

@@ -234,6 +234,26 @@ def metrics(connection: sa.Connection, run_id: str, stage: str = "") -> Rows:
     )
 
 
+def anomalies(connection: sa.Connection, run_id: str) -> Rows:
+    """What was unusual of the run, or heads for a threshold: anomalies first, then the soonest."""
+    if not exists(connection, "etl.anomalies"):
+        return []
+    return fetch(
+        connection,
+        "select * from etl.anomalies where run_id = :run_id order by kind, days_left, league, metric, subject",
+        run_id=run_id,
+    )
+
+
+def glued(document: dict[str, Any]) -> Rows:
+    """Measures of a stage as `metrics` answers them, from the document that its notebook has glued."""
+    return [
+        {"league": league, "metric": name, "value": each["value"], "detail": each.get("detail", [])}
+        for league, measures in sorted(document["leagues"].items())
+        for name, each in measures.items()
+    ]
+
+
 def metric_history(connection: sa.Connection, stage: str, metric: str, runs: int = 30) -> Rows:
     """A measure over the newest runs, oldest first: at, league, value."""
     return fetch(

@@ -24,14 +24,7 @@ def rehearsal(book: Book) -> Table | Note:
     """How the rehearsal went, with the rows that an undo would not bring back; nothing of it stays in live."""
     if book.active:
         book.measures()
-    if book.document is not None:
-        found = [
-            {"league": league, "metric": name, **each}
-            for league, measures in book.document["leagues"].items()
-            for name, each in measures.items()
-        ]
-    else:
-        found = book.of_run(recorded.metrics, STAGE)
+    found = recorded.glued(book.document) if book.document else book.of_run(recorded.metrics, STAGE)
     rows = [
         {"league": line["leagues"], "rehearsal": line["told"], "rows that would not come back": in_words(line["named"])}
         for line in lines(found)
