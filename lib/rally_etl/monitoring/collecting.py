@@ -1,17 +1,15 @@
-"""Metrics of what a connection sees, live or the candidate of a run: orphans, rates, freshness, health."""
+"""What the health of live, or of the candidate of a run, rests on as metrics: orphans, rates, freshness, scores."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import sqlalchemy as sa
-
 from rally_etl.checks.results import CheckResult
-from rally_etl.database.catalog import quote
-from rally_etl.database.references import ReferenceParams, find_references
 from rally_etl.monitoring.counting import LeagueIds, Rows
 from rally_etl.monitoring.freshness import Freshness
 from rally_etl.monitoring.metrics import EVERYWHERE, Metric
+from rally_etl.protection.orphans import Orphan
 
 Health = Mapping[str, tuple[float, Mapping[str, float]]]
 """League key, or `EVERYWHERE` -> health score, and the score of each dimension."""
@@ -20,31 +18,22 @@ SAYS_NOTHING = ("errored", "skipped")
 """Outcomes of a check that say nothing of the rows."""
 
 
-def orphan_metrics(connection: sa.Connection, params: ReferenceParams) -> list[Metric]:
-    """`orphans` of all leagues: rows of users that point at nothing, the total and each reference that has any.
+def orphan_metrics(orphans: Iterable[Orphan], leagues: Iterable[str]) -> list[Metric]:
+    """`orphans` of each league and of all together: the total, and each reference or table that has any.
 
-    What points at nothing is of no league that could be known for certain; so all are of `EVERYWHERE`.
+    One whose league nobody knows is of `EVERYWHERE` alone.
     """
-    references = [each for each in find_references(connection, params) if each.is_users and not each.is_past]
-    counts = [
-        f"select cast({_text(each.name)} as text) as reference, count(*) as row_count from {quote(each.table)} as u"
-        f" where u.{quote(each.column)} is not null{f' and ({each.rows})' if each.rows else ''}"
-        f" and not exists (select from {quote(each.target)} as t"
-        f" where cast(t.{quote(each.target_column)} as text) = cast(u.{quote(each.column)} as text))"
-        for each in references
-    ]
-    rows = connection.execute(sa.text(" union all ".join(counts))).all() if counts else []
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.reference] = found.get(row.reference, 0) + row.row_count
-    return [
-        Metric(league=EVERYWHERE, metric="orphans", value=sum(found.values())),
-        *(
-            Metric(league=EVERYWHERE, metric="orphans", subject=reference, value=count)
-            for reference, count in found.items()
-            if count
-        ),
-    ]
+    orphans = list(orphans)
+    found = []
+    for league in (EVERYWHERE, *leagues):
+        of_league = [each for each in orphans if league in (EVERYWHERE, each.league)]
+        counts = Counter(f"{each.table}.{each.column}" if each.column else each.table for each in of_league)
+        found.append(Metric(league=league, metric="orphans", value=len(of_league)))
+        found += [
+            Metric(league=league, metric="orphans", subject=reference, value=count)
+            for reference, count in sorted(counts.items())
+        ]
+    return found
 
 
 def rate_metrics(results: Iterable[CheckResult], rows: Rows, leagues: Iterable[str]) -> list[Metric]:
@@ -100,7 +89,3 @@ def health_metrics(health: Health) -> list[Metric]:
             Metric(league=league, metric="health_part", subject=name, value=value) for name, value in parts.items()
         ]
     return found
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

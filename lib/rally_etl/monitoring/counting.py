@@ -138,9 +138,14 @@ ACTIVE = ("teams", "players")
 
 
 def count_tables(connection: sa.Connection) -> list[Count]:
-    """The rows of every imported table of what *connection* sees, each read once; a missing table is left out."""
+    """The rows of every imported table of what *connection* sees, each read once.
+
+    A missing table is left out, and where one is missing of those that tell of each other, series and coverage are too.
+    """
     counts = []
-    for table in connection.scalars(_PRESENT, {"names": list(IMPORTED)}).all():
+    present = connection.scalars(_PRESENT, {"names": list(IMPORTED)}).all()
+    with_series = _WITH_SERIES if {*_WITH_SERIES, "series"} <= set(present) else {}
+    for table in present:
         if table in OF_NO_LEAGUE:
             rows = connection.scalar(sa.text(f"select count(*) from {quote(table)}"))
             counts.append(Count(table=table, league_id=None, series=None, rows=rows, used=rows, covered={}))
@@ -149,7 +154,7 @@ def count_tables(connection: sa.Connection) -> list[Count]:
             "select league_id, null as series, count(*) as row_count, count(*) as used"
             f" from {quote(table)} group by league_id"
         )
-        for row in connection.execute(sa.text(_WITH_SERIES.get(table, one_by_one))).mappings():
+        for row in connection.execute(sa.text(with_series.get(table, one_by_one))).mappings():
             covered = {
                 name.removeprefix("of_"): (row[f"has_{name.removeprefix('of_')}"], row[name])
                 for name in row

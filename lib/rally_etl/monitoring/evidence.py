@@ -14,7 +14,7 @@ from rally_etl.database.engine import read_only
 from rally_etl.measures import Measures, measure, store_metrics
 from rally_etl.monitoring.advice import Advice, advise
 from rally_etl.monitoring.freshness import Freshness
-from rally_etl.monitoring.gathering import findings_of, in_season, look_around
+from rally_etl.monitoring.gathering import findings_of, in_season, known_of, look_around
 from rally_etl.monitoring.health import Finding, Score, score
 from rally_etl.monitoring.health_params import read_health_params
 from rally_etl.monitoring.keeping import store_candidate
@@ -30,7 +30,7 @@ NO_MATCH_DAYS = 9999
 KEPT_ADVICE = 12
 
 _RESULTS = sa.text(
-    "select league, check_name, severity, outcome, failing_rows, title, mend from etl.check_results"
+    "select league, check_name, severity, outcome, failing_rows, title, owner, mend from etl.check_results"
     " where run_id = :run_id"
 )
 
@@ -71,7 +71,7 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
     store_metrics(engine, run_id, STAGE, leagues)
     with engine.begin() as connection:
         store(connection, _kept(scores, advice), run_id=run_id, stage=STAGE_HEALTH)
-    store_candidate(engine, settings, run_id, health_of(scores))
+    store_candidate(engine, settings, run_id, health_of(scores), known_of(around))
     return leagues
 
 
@@ -107,6 +107,7 @@ def _asked(expected: Mapping[str, str], results: Mapping[str, sa.Row]) -> list[F
                 outcome=row.outcome if row else None,
                 failing_rows=row.failing_rows if row else None,
                 title=row.title if row else "",
+                owner=row.owner if row else "",
                 todo=row.mend if row else "",
             )
         )

@@ -18,6 +18,7 @@ from rally_etl.monitoring.counting import OF_NO_LEAGUE, Count, count_tables
 from rally_etl.monitoring.freshness import Freshness, read_freshness
 from rally_etl.monitoring.health import Finding
 from rally_etl.monitoring.health_params import HealthParams
+from rally_etl.monitoring.keeping import Known
 from rally_etl.protection.constraints import keys
 from rally_etl.protection.open_orphans import OpenOrphans, count_user_rows, read_open_orphans
 from rally_etl.protection.orphans import KINDS, Orphan
@@ -103,6 +104,11 @@ def look_around(connection: sa.Connection, settings: Settings, as_of: dt.date, r
         last_asked=last_asked,
         remembers=bool(has_ledger and connection.scalar(_HAS_MEMORY)),
     )
+
+
+def known_of(around: Around) -> Known:
+    """What of it is measured for trends, too."""
+    return Known(counts=around.counts, fresh=around.fresh, orphans=[*around.orphans.new, *around.orphans.asked])
 
 
 def rows_of(counts: Iterable[Count], league_id: int | None) -> dict[str, int]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.checks.results import CheckResult
 from rally_etl.database.engine import clean_message
-from rally_etl.database.references import ReferenceParams, read_reference_params
 from rally_etl.monitoring.collecting import (
     Health,
     freshness_metrics,
@@ -39,6 +39,7 @@ from rally_etl.monitoring.of_runs import (
 from rally_etl.monitoring.server import server_metrics
 from rally_etl.naming import load_leagues
 from rally_etl.planning.schema import schemas
+from rally_etl.protection.orphans import Orphan
 from rally_etl.settings import Settings
 
 WHOLE_DAYS = 30
@@ -59,18 +60,35 @@ _THIN = sa.text(
 )
 
 
-def store_candidate(engine: sa.Engine, settings: Settings, run_id: str, health: Health) -> list[Metric]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the caller has read already of what is measured; None: not known.
+
+    Attributes:
+        counts, fresh: as `count_tables` and `read_freshness` give them; each of them reads every match line.
+        orphans: rows of users in live that lost what they are about; where they are not known they are no metric.
+    """
+
+    counts: Sequence[Count] | None = None
+    fresh: Mapping[int, Freshness] | None = None
+    orphans: Iterable[Orphan] | None = None
+
+
+def store_candidate(
+    engine: sa.Engine, settings: Settings, run_id: str, health: Health, known: Known | None = None
+) -> list[Metric]:
     """Collect and keep the metrics of what live would be if the run were published, and of what its files held.
 
     Args:
         health: of each league of the run, and of `EVERYWHERE`.
+        known: of the candidate.
     """
-    params = read_reference_params(settings.params_dir / "references.yaml")
     with _snapshot(engine, schemas(run_id)[1], "public") as connection:
         of_run = connection.execute(_OF_RUN, {"run": run_id}).all()
-        known = _league_ids(connection, settings)
-        leagues = {row.league: known.get(row.league, []) for row in of_run}
-        metrics = _of_rows(connection, params, leagues, read_results(connection, run_id), of_run[0].as_of)
+        ids = _league_ids(connection, settings)
+        leagues = {row.league: ids.get(row.league, []) for row in of_run}
+        results = read_results(connection, run_id)
+        metrics = _of_rows(connection, leagues, results, of_run[0].as_of, known or Known())
         for part in (file_metrics, agreement_metrics, kept_metrics):
             metrics += part(connection, run_id)
     metrics += health_metrics(health)
@@ -87,8 +105,7 @@ def store_look(
     *,
     as_of: dt.date,
     seconds: float,
-    counts: Sequence[Count] | None = None,
-    fresh: Mapping[int, Freshness] | None = None,
+    known: Known | None = None,
 ) -> tuple[int | None, list[str]]:
     """Collect the metrics of live, and keep them as a look at it.
 
@@ -96,14 +113,13 @@ def store_look(
         found: what `health_live` answers.
         results: of all checks on live.
         seconds: how long the health took to find out.
-        counts, fresh: of live, where they are known already: `count_tables` and `read_freshness` read every match line.
+        known: of live.
 
     Returns:
         number of the look, None where the ledger could not be written; and sentences on what could not be measured.
     """
-    params = read_reference_params(settings.params_dir / "references.yaml")
     with _snapshot(engine, "public") as connection:
-        metrics = _of_rows(connection, params, _league_ids(connection, settings), results, as_of, counts, fresh)
+        metrics = _of_rows(connection, _league_ids(connection, settings), results, as_of, known or Known())
         of_server, notes = server_metrics(connection)
     metrics += of_server + health_metrics(_health_of(found))
     try:
@@ -128,22 +144,20 @@ def store_end(engine: sa.Engine, run_id: str) -> None:
 
 def _of_rows(
     connection: sa.Connection,
-    params: ReferenceParams,
     leagues: LeagueIds,
     results: Iterable[CheckResult],
     as_of: dt.date,
-    counts: Sequence[Count] | None = None,
-    fresh: Mapping[int, Freshness] | None = None,
+    known: Known,
 ) -> list[Metric]:
-    counts = count_tables(connection) if counts is None else counts
-    fresh = read_freshness(connection, as_of) if fresh is None else fresh
+    counts = count_tables(connection) if known.counts is None else known.counts
+    fresh = read_freshness(connection, as_of) if known.fresh is None else known.fresh
     rows = rows_of_tables(counts, leagues)
     return [
         *volume_metrics(counts, rows, leagues),
         *coverage_metrics(counts, leagues),
         *rate_metrics(results, rows, leagues),
         *freshness_metrics(fresh, leagues),
-        *orphan_metrics(connection, params),
+        *(orphan_metrics(known.orphans, leagues) if known.orphans is not None else ()),
     ]
 
 

@@ -15,7 +15,7 @@ from rally_etl.checks.suite import check_live
 from rally_etl.database.engine import read_only
 from rally_etl.errors import UsageError
 from rally_etl.monitoring.advice import Advice, advise, advise_all
-from rally_etl.monitoring.gathering import Around, findings_of, in_season, look_around
+from rally_etl.monitoring.gathering import Around, findings_of, in_season, known_of, look_around
 from rally_etl.monitoring.health import WORST, Finding, Score, score, worst_parts
 from rally_etl.monitoring.health_params import HealthParams, level_of, read_health_params
 from rally_etl.monitoring.keeping import store_look
@@ -66,9 +66,8 @@ def health_live(
     found = _document(params, around, wanted, scores, advice)
     if not league and as_of in (None, today):
         seconds = time.perf_counter() - started
-        _, notes = store_look(
-            engine, settings, found, results, as_of=today, seconds=seconds, counts=around.counts, fresh=around.fresh
-        )  # fmt: skip
+        known = known_of(around)
+        _, notes = store_look(engine, settings, found, results, as_of=today, seconds=seconds, known=known)
         for note in notes:
             tell(note)
     return found
@@ -153,5 +152,6 @@ def _finding_of(result: CheckResult) -> Finding:
         outcome=result.outcome,
         failing_rows=result.failing_rows,
         title=result.title,
+        owner=result.owner,
         todo=result.mend,
     )

@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
     "damaged": Kind(told="records kept aside that are damaged", unit="share", subject="kind", worse="up"),
     "check_rate": Kind(told="rows that fail a check", unit="share", subject="check", worse="up", absent="zero"),
     "orphans": Kind(
-        told="users' rows that point at nothing", unit="rows", subject="reference", worse="up", absent="zero"
+        told="users' rows that lost what they are about", unit="rows", subject="reference", worse="up", absent="zero"
     ),
     "kept": Kind(told="users' rows that mean what they meant", unit="share", worse="down"),
     "agreement": Kind(told="facts that two sources tell alike", unit="share", subject="agreement", worse="down"),
