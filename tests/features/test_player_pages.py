@@ -198,8 +198,10 @@ def test_switching(live, expected, statements):
         ((True, "1 match, 1 won"), (record(1, 0), line(match=None), line(match=None))),
         (
             (False, "no matches: the record says 3 won and 0 lost, the lines for the team 0 and 0"),
-            (record(3, 0),),
+            (record(3, 0), line(), "update match_scores set home_player_1_id = 'nndz-d'"),
         ),
+        ((True, "no matches"), (record(3, 0),)),
+        ((True, "no matches"), (record(3, 0), line("2025-03-11"))),
         (
             (False, "4 matches, 4 won: the record says 2 won and 0 lost, the lines for the team 4 and 0"),
             (record(2, 0), *map(line, WEEKS[:2]), line(match="a_Line1"), line(WEEKS[1], match="b_Line1")),

@@ -6,13 +6,13 @@ the league prints for the player in this team.
 
 Both come from files of different days, so two lines or a fifth of the record may be missing or ahead, but not all of
 them, nor may they stand there twice. What is missing explains the difference: nobody has won more and lost less than
-the record says.
+the record says. Before the first match of a season the record is still that of the season before, and says nothing.
 """
 
 from __future__ import annotations
 
 from rally_etl.features.feature import Feature
-from rally_etl.features.lines_of_players import PLAYED
+from rally_etl.features.lines_of_players import IN_SEASON, PLAYED
 from rally_etl.features.phrases import numbered
 
 BEHIND = 2
@@ -54,6 +54,9 @@ FEATURE = Feature(
     record as materialized (
         select exists (
             select from players where league_id = :league_id and is_active is not false and wins + losses > 0
+        ) and (
+            exists (select from match_scores where {IN_SEASON})
+            or exists (select from public.match_scores where {IN_SEASON})
         ) as is_kept
     ),
     page as materialized (

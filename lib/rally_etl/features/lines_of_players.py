@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rally_etl.features.words import SEASON_BEGINS
 
-_IN_SEASON = (
+IN_SEASON = (
     f"league_id = :league_id and match_date >= {SEASON_BEGINS}"
     f" and match_date < cast({SEASON_BEGINS} + interval '1 year' as date)"
 )
@@ -42,14 +42,14 @@ def _pairs(side: str) -> str:
 
 PLAYED = f"""
     line as not materialized (
-        select {_READ} from match_scores where {_IN_SEASON} and tenniscores_match_id is not null
+        select {_READ} from match_scores where {IN_SEASON} and tenniscores_match_id is not null
         union all
         -- the page leaves out repeated lines; those with a match id of their own are not repeated to it
         select {_READ}
         from (
             select distinct {_READ}, home_team, away_team, scores
             from match_scores
-            where {_IN_SEASON} and tenniscores_match_id is null
+            where {IN_SEASON} and tenniscores_match_id is null
         ) as once
     ),
     pair as ({_pairs("home")}
