@@ -14,7 +14,7 @@ from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.anomalies import Found, Named, Past, find_anomalies, find_forecasts
 from rally_etl.monitoring.calendar import calendar_of
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Metric, Point, read_history
-from rally_etl.monitoring.usual import why_silent
+from rally_etl.monitoring.usual import comparable, why_silent
 from rally_etl.monitoring.watching import Thresholds, Watching, read_watching
 from rally_etl.monitoring.wording import prediction, sentence
 from rally_etl.naming import load_leagues
@@ -199,17 +199,18 @@ def _judge(
 ) -> Told:
     groups = find_anomalies(league, now, past, watching)
     forecasts = find_forecasts(league, now, past, watching, thresholds)
-    since = past.calendar.season(day) if past.calendar else dt.date.min
-    told_once = [points for key, points in past.series.items() if KINDS[key[0]].unit != "days"]
-    longest = max(told_once, key=lambda points: _good_since(points, since), default=[])
+    lengths = {
+        key: len(comparable(points, day, KINDS[key[0]], past.calendar))
+        for key, points in past.series.items()
+        if KINDS[key[0]].unit != "days"  # ages are told each time, also when the same files are read again
+    }
+    longest = max(lengths, key=lengths.__getitem__, default=("rows", ""))
     return Told(
-        groups=groups, forecasts=forecasts, runs=_good_since(longest, since),
-        note=why_silent(longest, day, past.calendar),
-    )  # fmt: skip
-
-
-def _good_since(points: Sequence[Point], since: dt.date) -> int:
-    return sum(point.is_good and point.as_of >= since for point in points)
+        groups=groups,
+        forecasts=forecasts,
+        runs=lengths.get(longest, 0),
+        note=why_silent(past.series.get(longest, ()), day, KINDS[longest[0]], past.calendar),
+    )
 
 
 def _of_run(points: Sequence[Point], run_id: str) -> Point | None:
