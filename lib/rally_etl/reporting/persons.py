@@ -30,6 +30,7 @@ MOST_WORDS = 5  # of a name
 MOST_IDS = 3  # of a name that several rows have
 _WORD = re.compile(r"(?:[^\W\d_]|\\u00[c-f][0-9a-f])(?:[\w.’'-]|&#(?:39|x27);|\\u[0-9a-f]{4})*")
 _BETWEEN = re.compile(r",? {1,2}")
+_TAIL = re.compile(r"(?:(?:['’]|&#(?:39|x27);)s?)?[.’'-]*$")  # of a word, and maybe not of the name: `Lee's`, `Lee.`
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _PERSON_KEY = re.compile(r"name|player|partner|captain|e-?mail|phone", re.I)
 _NO_PERSON_KEY = re.compile(r"\bid\b|_id|team|club|file|league|series", re.I)
@@ -97,8 +98,8 @@ def shown_value(fault: Mapping[str, Any]) -> Any:
     return fault["value"]
 
 
-def _windows(text: str) -> Iterator[tuple[int, int, list[str], bool]]:
-    """Two to five words side by side, the longest first: start, end, words, whether a comma stands between two."""
+def _windows(text: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Two to five words side by side, the longest first, with and without what may follow a name: start, end, words."""
     words = list(_WORD.finditer(text))
     for place, first in enumerate(words):
         parts, comma, windows = [first[0]], False, []
@@ -108,12 +109,15 @@ def _windows(text: str) -> Iterator[tuple[int, int, list[str], bool]]:
                 break
             comma = comma or "," in between
             parts = [*parts, word[0] if "," not in between else f",{word[0]}"]
-            windows.append((first.start(), word.end(), parts, comma))
-        yield from reversed(windows)
+            windows.append((first.start(), word.end(), parts))
+        for start, end, parts in reversed(windows):
+            yield start, end, parts
+            if tail := _TAIL.search(parts[-1])[0]:
+                yield start, end - len(tail), [*parts[:-1], parts[-1].removesuffix(tail)]
 
 
 def _candidates(text: str) -> Iterator[str]:
-    for _, _, words, _ in _windows(text):
+    for _, _, words in _windows(text):
         yield _name(words).lower()
 
 
@@ -121,22 +125,26 @@ def _name(words: list[str]) -> str:
     """`First Last` of words that may stand as `Last, First`, as HTML and JSON may have escaped them."""
     plain = [_ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(word)) for word in words]
     turn = next((place for place, word in enumerate(plain) if word.startswith(",")), 0)
-    return " ".join([*plain[turn:], *plain[:turn]]).lstrip(",").rstrip(".,’'-")
+    return " ".join([*plain[turn:], *plain[:turn]]).lstrip(",")
 
 
 def _replaced(text: str, known: Mapping[str, tuple[str, set[str]]]) -> str:
     if not known:
         return text
     parts, end = [], 0
-    for start, stop, words, _ in _windows(text):
+    for start, stop, words in _windows(text):
         name = _name(words)
         if start < end or name.lower() not in known:
             continue
         told, written = known[name.lower()]
-        if name in written or (words[0][0].isupper() and words[-1].lstrip(",")[0].isupper()):
+        if name in written or (_is_capital(words[0]) and _is_capital(words[-1].lstrip(","))):
             parts += [text[end:start], told]
             end = stop
     return "".join([*parts, text[end:]])
+
+
+def _is_capital(word: str) -> bool:
+    return not word[0].islower()  # an escape begins with a backslash
 
 
 def _told(ids: list[str]) -> str:
