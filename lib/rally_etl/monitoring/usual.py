@@ -1,7 +1,7 @@
 """What is usual of a metric: the band in which its next value lies nine times in ten, learnt from good points alone.
 
-The level is a running median, the width comes from how far past values lay from the level before them; docs/anomalies.md
-says how it was chosen. Runs are counted, not days: a month without runs does not make a series older.
+The level is a running median, the width comes from how far past values lay from the level before them;
+docs/anomalies.md says how it was chosen. Runs are counted, not days: a month without one makes no series older.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def comparable(history: Sequence[Point], as_of: dt.date, kind: Kind, calendar: C
     for point in reversed(history):
         if point.as_of < since or len(found) == NEWEST:
             break
-        if not point.is_good or is_break is not None and calendar and calendar.is_break(point.as_of) != is_break:
+        if not point.is_good or (calendar and is_break is not None and calendar.is_break(point.as_of) != is_break):
             continue
         if not math.isfinite(point.value):
             raise UsageError(
@@ -110,7 +110,7 @@ def comparable(history: Sequence[Point], as_of: dt.date, kind: Kind, calendar: C
 
 
 def grain(level: float, kind: Kind) -> float:
-    """The least half-width, in the unit of the metric: smaller moves than about twice this are life, however calm it was.
+    """The least half-width, in the unit of the metric: a move of less than twice this is life, however calm it was.
 
     Real scrapes move by one or two in a hundred from one to the next; rows come and go one by one; results come in
     days late; and nobody wants to hear that a stage took twice as long once.

@@ -1,0 +1,98 @@
+"""`make bench-anomalies`: which method finds what, on labelled seasons; prints the tables of docs/anomalies.md.
+
+Each method has one threshold for everything, the least with which it does not cry wolf more often than the budget on
+the seasons to learn from; what is reported is of other seasons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from rally_etl.bench.anomalies.judging import Method, Tally, judge, threshold_for
+from rally_etl.bench.anomalies.methods import METHODS, fixed
+from rally_etl.bench.anomalies.seasons import FAULTS, PROFILES, History, histories
+from rally_etl.monitoring.usual import UNUSUAL
+
+LEARN, REPORT = range(4), range(100, 104)
+BUDGET = 0.1
+"""False alarms per 100 clean runs of one series."""
+OURS = next(iter(METHODS))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.anomalies", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=len(LEARN), help="seasons to learn from, and as many to report")
+    parser.add_argument("--own", action="store_true", help="leave out statsmodels, scikit-learn and river")
+    parser.add_argument("--method", default="", help="only methods whose name has this")
+    options = parser.parse_args()
+    learn = [history for seed in LEARN[: options.seeds] for history in histories(seed)]
+    report = [history for seed in REPORT[: options.seeds] for history in histories(seed)]
+    methods, profiles = METHODS if options.own else METHODS | _others(), None
+    print(
+        f"{len(learn)} histories to learn from, {len(report)} to report, {sum(len(h.points) for h in report):,} runs\n"
+    )
+    _head(("method", "threshold", "precision", "recall", "F1", *FAULTS, "false alarms", "in the band", "lead", "ms"))
+    for name, method in {"fixed thresholds of the gate": fixed, **methods}.items():
+        if options.method in name:
+            tally = _report(name, method, learn, report)
+            profiles = tally if name == OURS else profiles
+    if profiles:
+        _print_profiles(profiles)
+
+
+def _others() -> dict[str, Method]:
+    from rally_etl.bench.anomalies.others import OTHERS
+
+    return OTHERS
+
+
+def _report(name: str, method: Method, learn: Sequence[History], report: Sequence[History]) -> Tally:
+    threshold = 1.0 if method is fixed else threshold_for([(each, method(each)) for each in learn], BUDGET)
+    begun = time.perf_counter()
+    answers = [(history, method(history)) for history in report]
+    each = 1000 * (time.perf_counter() - begun) / len(report)
+    tally = judge(answers, threshold)
+    _row(name, *_cells(tally, threshold), f"{each:.0f}")
+    if name == OURS:
+        _row(f"the same at {UNUSUAL}", *_cells(tally := judge(answers, UNUSUAL), UNUSUAL), "")
+    return tally
+
+
+def _cells(tally: Tally, threshold: float) -> list[str]:
+    lead = np.median(np.array(tally.lead), axis=0) if tally.lead else (0, 0)
+    return [
+        f"{threshold:.2f}",
+        f"{tally.precision:.2f}",
+        f"{tally.recall:.2f}",
+        f"{tally.f1:.2f}",
+        *(f"{tally.found[fault] / tally.there[fault]:.2f}" for fault in FAULTS),
+        f"{tally.false_alarms:.2f}",
+        f"{tally.coverage:.0%}" if tally.banded else "no band",
+        f"{lead[0]:.0f} runs, {lead[1]:.0f} days ({len(tally.lead)} of {tally.crossing})",
+    ]
+
+
+def _print_profiles(tally: Tally) -> None:
+    print()
+    _head(("series", "in the band", "false alarms"))
+    for name in PROFILES:
+        false = sum(count for key, count in tally.false_by.items() if key.split("/")[0] == name)
+        _row(name, f"{tally.inside_by[name] / tally.banded_by[name]:.0%}", str(false))
+
+
+def _head(names: Sequence[str]) -> None:
+    _row(*names)
+    print("| --- |" + " ---: |" * (len(names) - 1))
+
+
+def _row(*cells: str) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
