@@ -201,9 +201,18 @@ def run_document(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str
         "started_at": run.started_at.isoformat(timespec="seconds"),
         "leagues": leagues,
         "stages": stages,
+        "asked_by": asked_by(run.operation),
         "resumed": resumptions(engine, run_id),
         "incidents": [incident.told() for incident in incidents],
     }
+
+
+def asked_by(operation: Mapping[str, Any] | None) -> str | None:
+    """Who has asked for a run without a scrape and why, or which file allows it; None of an import."""
+    if not operation or "by" not in operation:
+        return None
+    what = f"automatic repair of {operation['problem']}, " if "problem" in operation else ""
+    return f"{what}{operation['by']}: {operation['reason']}"
 
 
 def resumptions(engine: sa.Engine, run_id: str) -> list[dict[str, str | None]]:

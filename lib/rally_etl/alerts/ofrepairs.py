@@ -29,10 +29,14 @@ def mended_finding(run_id: str, operation: Mapping[str, Any] | None, league: str
     allowed = "after an approval" if operation["needs_approval"] else "without asking, as params/repairs.yaml allows"
     whom = "rows of users are written, which an undo brings back" if PROBLEMS[name].is_users else "no row of a user"
     return Finding(
-        cause=f"{SOURCE}/{name}/mended", league=league, severity="info", what=f"mended {allowed}: {PROBLEMS[name].told}",
-        whom=whom, todo=f"`rally-etl show {run_id}` tells which; `rally-etl undo {run_id}` takes it back, and then it is"
-        " not done again", stage="publish",
-    )  # fmt: skip
+        cause=f"{SOURCE}/{name}/mended",
+        league=league,
+        severity="info",
+        what=f"mended {allowed}: {PROBLEMS[name].told}",
+        whom=whom,
+        todo=f"`rally-etl show {run_id}` tells which; what `rally-etl undo {run_id}` takes back is not done again",
+        stage="publish",
+    )
 
 
 def note_over(connection: sa.Connection, problems: Collection[str]) -> None:

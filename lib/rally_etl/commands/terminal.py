@@ -55,6 +55,8 @@ class Terminal:
             print(file=out)
         dry = "  dry run" if document["dry_run"] else ""
         print(f"{document['decision'] or 'no decision':{LABEL_WIDTH}}run {document['run_id']}{dry}", file=out)
+        if asked := document.get("asked_by"):
+            print(f"  {printable(asked)}", file=out)
         for league, found in document["leagues"].items():
             print(f"  {league:{LABEL_WIDTH}}{_outcome(found)}", file=out)
             telling = [reason for reason in found["reasons"] if reason["severity"] != "warn"] or found["reasons"][:2]

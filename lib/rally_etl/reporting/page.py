@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
-from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen, unusual
+from rally_etl.monitoring.metrics import EVERYWHERE
+from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen, trends, unusual
 from rally_etl.reporting.persons import withheld
+from rally_etl.reporting.tables import Note
 
 LISTED = (
     "rally-etl",
@@ -40,10 +42,11 @@ FAILING_ROWS = 20
 QUESTIONS = 100
 
 
-def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) -> str:
+def write_index(engine: sa.Engine, params_dir: Path, folder: Path, run_id: str, document: dict) -> str:
     """Answer the text of a run's `index.html`.
 
     Args:
+        params_dir: where the leagues are described, for the seasons in its charts.
         folder: the run's folder, for links to what is in it.
         document: the run as `--json` prints it.
     """
@@ -60,7 +63,7 @@ def write_index(engine: sa.Engine, folder: Path, run_id: str, document: dict) ->
         )
         figures = [
             pages.figure_html(figure, f"chart-{number}")
-            for number, figure in enumerate(_figures(connection, run_id, quarantine), start=1)
+            for number, figure in enumerate(_figures(connection, params_dir, run_id, quarantine), start=1)
         ]
         context = {
             "files": recorded.source_files(connection, run_id),
@@ -150,7 +153,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> list[Any]:
+def _figures(connection: sa.Connection, params_dir: Path, run_id: str, quarantine: list[dict]) -> list[Any]:
     """At most six figures; one that would be empty is left out."""
     figures = [chart] if (chart := guarded.preserved_chart(connection, run_id)) else []
     plan = recorded.plan_by_table(connection, run_id)
@@ -185,11 +188,9 @@ def _figures(connection: sa.Connection, run_id: str, quarantine: list[dict]) -> 
         figures.append(
             charts.bars(list(reasons.values()), "reason", "records", title=title, axis="Records", kind="class")
         )
-    history = recorded.metric_history(connection, "monitoring", "health_score")
-    if len({row["at"] for row in history}) > 1:
-        figures.append(
-            charts.trend(history, "value", title="Health over the last runs", axis="Health (0 to 100)", top=100)
-        )
+    leagues = [EVERYWHERE, *(row["league"] for row in recorded.leagues(connection, run_id))]
+    health = trends.trend(connection, params_dir, "health", run_id=run_id, leagues=leagues, most=4, strip_px=48)
+    figures += [] if isinstance(health, Note) else [health]
     stages = [row for row in recorded.stages(connection, run_id) if row["seconds"] is not None]
     if stages:
         rows = [{"stage": row["stage"], "seconds": round(row["seconds"], 1)} for row in stages]
@@ -248,6 +249,7 @@ def _facts(facts: dict, document: dict) -> list[tuple[str, str]]:
     started, finished = facts.get("started_at"), facts.get("finished_at")
     rows = [
         ("Source", facts.get("source", "")),
+        ("Asked by", document.get("asked_by") or ""),
         ("As of", str(facts.get("as_of", ""))),
         ("Started", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),
         ("Took", pages.seconds((finished - started).total_seconds()) if started and finished else ""),

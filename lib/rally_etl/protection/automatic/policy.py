@@ -97,7 +97,7 @@ def read_policies(params_dir: Path) -> Policies:
             raise refuse(f"`{name}` has a limit and is {policy.repair}", "at_most and share limit what nobody is asked")
         if policy.leagues is not None and not PROBLEMS[name].by_league:
             raise refuse(f"`{name}` concerns the whole database and names leagues", "leave out leagues")
-        if odd := [key for key in policy.leagues or () if key not in leagues.keys()]:
+        if odd := [key for key in policy.leagues or () if leagues.canonical(key) != key]:
             raise refuse(
                 f"`{name}` names the league {odd[0]!r}, which there is not", f"one of {', '.join(leagues.keys())}"
             )

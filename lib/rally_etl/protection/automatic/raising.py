@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rally_etl.settings import Settings
 
 WORTH = "sequence"
-"""``etl.repairs.kind`` of a sequence: `row_key` is its name, `was` its next id, `becomes` the largest id that is taken."""
+"""``etl.repairs.kind`` of a sequence: `row_key` is its name, `was` its next id, `becomes` the largest that is taken."""
 
 LARGEST_STEP = 1_000_000
 """Ids that one repair may leave out. A row that points at id 2147483647 is no reason to give no id any more."""

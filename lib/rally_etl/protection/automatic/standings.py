@@ -48,7 +48,7 @@ _REPAIRS = sa.text(
 
 
 def find_missing(connection: sa.Connection, settings: Settings, as_of: date) -> list[Missing]:
-    """Teams of live that have played and have no standings, in leagues of which so few are printed that it is no chance.
+    """Teams of live that have played and have no standings, where so few are printed that it is no chance.
 
     Reads bare names, which are the live tables.
     """

@@ -32,7 +32,8 @@ class TakenBack:
     @property
     def told(self) -> str:
         """`run 1 had mended it, and Ann took that back on 2025-10-03 (run 2): wrong team`."""
-        return f"run {self.run_id} had mended it, and {self.by} took that back on {self.at:%Y-%m-%d} ({self.undo}): {self.reason}"
+        day = f"{self.at:%Y-%m-%d}"
+        return f"run {self.run_id} had mended it, and {self.by} took that back on {day} ({self.undo}): {self.reason}"
 
 
 def row_key(table: str, row: str, column: str = "") -> str:

@@ -44,8 +44,8 @@ def plan_mending(
 ) -> Planned:
     """Find the orphans of live, and plan what is known of them; the plan's schema comes first in ``search_path``.
 
-    What is planned, asked and left stands in ``etl.repairs``; what is asked also in the review queue. An automatic repair
-    plans what it is about alone, and not again what somebody has taken back.
+    What is planned, asked and left stands in ``etl.repairs``; what is asked also in the review queue. An automatic
+    repair plans what it is about alone, and not again what somebody has taken back.
     """
     only = keys if operation.get("league") else None
     with _looking_at_live(connection):
