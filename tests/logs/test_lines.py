@@ -30,7 +30,7 @@ def read(folder: Path) -> list[dict]:
 
 
 def test_lines_of_processes_are_whole_and_none_is_lost_while_files_change(tmp_path):
-    """Four processes write at once through a dozen full files: every line is there, once, in the order of its writer."""
+    """Four processes write at once through a dozen full files: every line is there once, in order."""
     arguments = [sys.executable, "-c", WRITER, str(tmp_path)]
     environment = {"PYTHONPATH": str(REPOSITORY / "lib"), "PATH": ""}
     writers = [subprocess.Popen([*arguments, name], env=environment) for name in "abcd"]

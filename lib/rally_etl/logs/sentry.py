@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,7 @@ def _started(dsn: str, settings: Settings) -> Any:
     import sentry_sdk
 
     if _state.get("dsn") != dsn:
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of every attempt
         secrets = secrets_of(settings)
         sentry_sdk.init(
             dsn=dsn,
