@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,7 +43,7 @@ def after_run(
     run_id: str,
     *,
     send: bool = True,
-    tell: Callable[[str], None] = lambda text: print(f"alerts: {text}", file=sys.stderr, flush=True),
+    tell: Callable[[str], None] = tell_stderr,
 ) -> None:
     """Note what a run found, queue what people have to hear of it, and send for as long as the budget allows.
 
@@ -54,36 +52,15 @@ def after_run(
     Args:
         send: False only queues; the next command sends.
     """
-    try:
-        alerting, fault = _read(settings)
-        with engine.begin() as connection:
-            run = _read_run(connection, run_id)
-            if run.dry_run:
-                return
-            found = list(_findings(connection, settings, run))
-            interval = timedelta(minutes=alerting.minimum_interval_minutes)
-            note(connection, found, _mended(run, found), run_id=run_id, reopen_within=interval)
-        if fault:
-            raise fault
-        enqueue_due(engine, settings, alerting)
-        if send:
-            drain(engine, settings, alerting, alerting.sending.budget_s, tell)
-    except RallyEtlError as error:
-        tell(f"nobody was told: {' '.join(str(error).splitlines())}")
-    except Exception as error:
-        if not isinstance(error, sa.exc.DBAPIError):
-            logs.unexpected(error)
-        tell(
-            f"not everybody was told ({type(error).__name__}: {clean_message(error)}); `rally-etl alerts send` goes on"
-        )
 
+    def find(connection: sa.Connection) -> Found | None:
+        run = _read_run(connection, run_id)
+        if run.dry_run:
+            return None
+        found = list(_findings(connection, settings, run))
+        return found, _mended(run, found)
 
-def _read(settings: Settings) -> tuple[Alerting, UsageError | None]:
-    """The file of routes; where it has a fault, none and the fault: what a run found is noted all the same."""
-    try:
-        return read_alerting(settings), None
-    except UsageError as fault:
-        return Alerting(), fault
+    hand_over(engine, settings, find, run_id=run_id, send=send, tell=tell)
 
 
 def _read_run(connection: sa.Connection, run_id: str) -> Any:

@@ -30,7 +30,7 @@ NO_MATCH_DAYS = 9999
 KEPT_ADVICE = 12
 
 _RESULTS = sa.text(
-    "select league, check_name, severity, outcome, failing_rows, title, owner, mend from etl.check_results"
+    "select league, check_name, severity, outcome, failing_rows, error, title, owner, mend from etl.check_results"
     " where run_id = :run_id"
 )
 
@@ -108,6 +108,7 @@ def _asked(expected: Mapping[str, str], results: Mapping[str, sa.Row]) -> list[F
                 failing_rows=row.failing_rows if row else None,
                 title=row.title if row else "",
                 owner=row.owner if row else "",
+                told=f"not asked: {row.error}" if row and row.outcome == "skipped" else "",
                 todo=row.mend if row else "",
             )
         )

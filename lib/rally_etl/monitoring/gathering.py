@@ -212,7 +212,8 @@ def _freshness(params: HealthParams, known: Freshness | None, league: str) -> Fi
     if known is None:
         return finding
     if known.newest_match is None and known.newest_due is None and known.next_due is None:
-        return replace(finding, told="nothing was played, nothing is due: nobody can say how old the matches are")
+        told = "nothing was played, nothing is due: nobody can say how old the matches are"
+        return replace(finding, outcome="skipped", lost=1.0, told=told)
     lag = known.lag_days or 0
     fresh, stale = params.lag_days.fresh, params.lag_days.stale
     lost = 1.0 if math.isinf(lag) else min(1.0, max(0.0, (lag - fresh) / (stale - fresh)))

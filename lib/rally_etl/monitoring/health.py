@@ -12,6 +12,7 @@ from rally_etl.measures import counted
 from rally_etl.monitoring.health_params import Cap, HealthParams, level_of
 
 BEST, WORST = 100.0, 0.0
+_ALMOST = 99.9
 SETTLED = ("passed", "skipped")
 """Outcomes that no cap is about."""
 
@@ -30,7 +31,7 @@ class Finding:
         kind: as the caps of `params/health.yaml` name it.
         lost, extent: what it takes from its table (0 to 1), and what caps compare with their steps, where the share of
             the rows does not say it.
-        title: what should be true.
+        title: what should be true; ``owner``: whom to ask; ``told``: what was found, where counts do not say it.
         todo, command: what to do about it.
     """
 
@@ -45,6 +46,7 @@ class Finding:
     lost: float | None = None
     extent: float | None = None
     title: str = ""
+    owner: str = ""
     told: str = ""
     todo: str = ""
     command: str = ""
@@ -130,10 +132,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A cap that stands: the class, the score that it allows, and the finding that set it."""
+    """A cap that stands: the class, the score that it allows with its word, and the finding that set it."""
 
     name: str
     score: float
+    level: str
     why: str
     finding: Finding
 
@@ -144,8 +147,12 @@ class Held:
 
     def as_json(self) -> dict[str, Any]:
         """An entry of `caps` of ``health --json``."""
-        named = {"cap": self.name, "score": self.score, "check": self.finding.check}
-        return named | {"told": self.finding.in_words(), "why": self.why}
+        found = self.finding
+        return {
+            "cap": self.name, "score": self.score, "level": self.level, "check": found.check,
+            "failing_rows": found.failing_rows, "rows": found.rows, "told": found.in_words(), "why": self.why,
+            "dimensions": [found.dimension], "owners": [found.owner] if found.owner else [],
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +195,7 @@ def score(params: HealthParams, findings: Sequence[Finding], *, in_season: bool 
         for name, weight in params.weights.items()
     ]
     mean = sum(part.score * part.weight for part in parts) / total
-    if all(part.score == BEST for part in parts):
-        mean = BEST
+    mean = min(mean, _ALMOST) if any(part.score < BEST for part in parts) else BEST
     caps = _caps(params, findings, in_season)
     reached = _floored(min([mean, *(cap.score for cap in caps)]))
     return Score(
@@ -251,7 +257,9 @@ def _caps(params: HealthParams, findings: Iterable[Finding], in_season: bool) ->
                 continue
             for reached in _reached(cap, each):
                 if name not in lowest or reached < lowest[name].score:
-                    lowest[name] = Held(name=name, score=reached, why=cap.why, finding=each)
+                    lowest[name] = Held(
+                        name=name, score=reached, level=level_of(params, reached), why=cap.why, finding=each
+                    )  # fmt: skip
     return sorted(lowest.values(), key=lambda held: (held.score, held.name))
 
 
@@ -291,7 +299,7 @@ def worst_parts(params: HealthParams, scores: Mapping[str, Score]) -> list[dict[
 
 def shown(points: float) -> str:
     """Points as people write them: one decimal, two below a tenth, none where there are none."""
-    text = f"{points:.1f}" if points >= 0.1 or not points else f"{points:.2f}"
+    text = f"{points:.1f}" if points >= 0.1 or not points else f"{max(points, 0.01):.2f}"
     return text.removesuffix(".0")
 
 

@@ -153,5 +153,6 @@ def _finding_of(result: CheckResult) -> Finding:
         failing_rows=result.failing_rows,
         title=result.title,
         owner=result.owner,
+        told=f"not asked: {result.error}" if result.outcome == "skipped" else "",
         todo=result.mend,
     )
