@@ -38,6 +38,10 @@ class Calendar:
             return not self.begins <= at <= self.ends
         return self.ends < at < self.begins
 
+    def period(self, day: dt.date) -> tuple[dt.date, bool]:
+        """The season of *day*, and whether nobody plays: the days that can be compared with it."""
+        return self.season(day), self.is_break(day)
+
 
 def calendar_of(league: League, turns: Iterable[dt.date] = ()) -> Calendar:
     """The calendar of a league as its params file tells it; August to July where it tells nothing."""

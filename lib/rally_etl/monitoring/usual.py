@@ -134,6 +134,11 @@ def grain(level: float, kind: Kind) -> float:
             return max(10.0, 0.6 * abs(level))
 
 
+def bounds(kind: Kind) -> tuple[float, float]:
+    """The least and the most that a metric can be."""
+    return 0.0, {"share": 1.0, "points": 100.0}.get(kind.unit, math.inf)
+
+
 def _band(values: np.ndarray, days: np.ndarray, kind: Kind) -> Band:
     """The band after *values*; *days* has one more, the day that is asked about."""
     size = min(LEVEL, len(values) // 2)
@@ -146,8 +151,8 @@ def _band(values: np.ndarray, days: np.ndarray, kind: Kind) -> Band:
     below, above = max(least, (width - middle) * few), max(least, (width + middle) * few)
     if kind.unit in ("rows", "records") and kind.worse == "down":  # nobody is told of growth, the band has it
         above = max(above, float(np.quantile(errors, 0.95)) * few)
-    top = {"share": 1.0, "points": 100.0}.get(kind.unit, math.inf)
-    low, high = max(0.0, expected - below), min(top, expected + above)
+    bottom, top = bounds(kind)
+    low, high = max(bottom, expected - below), min(top, expected + above)
     return Band(expected=expected, low=low, high=high, runs=len(values))
 
 
