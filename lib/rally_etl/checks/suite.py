@@ -96,21 +96,26 @@ def check_live(
         fresh: ask everything, whatever is remembered.
     """
     suite = Suite.read(settings)
-    known = load_leagues(settings.params_dir)
     with open_sessions(engine, settings, "public") as sessions:
-        rows = sessions.first.execute(sa.text("select league_id, id from leagues order by id")).all()
+        leagues, keys = _live_leagues(sessions.first, settings)
         constraints = live_constraints(sessions.first)
-        keys = {row.league_id: known.canonical(row.league_id) or row.league_id for row in rows}
         facts = RunFacts(_LIVE, as_of or dt.datetime.now(dt.UTC).date(), tuple(keys.values()))
         if changed_by:
             selection = _changed(sessions.first, settings, selection, changed_by)
         selection.require(_names(suite, constraints, facts.leagues), facts.leagues)
-        leagues = [(keys[row.league_id], row.id) for row in rows]
         questions = suite.questions(sessions.first, leagues, facts, selection)
         questions += constraint_questions(constraints, sorted(set(keys.values())), keys, selection)
         if not remember:
             return sessions.run([question.task for question in questions], progress)
         return _with_memory(engine, sessions, questions, progress, fresh=fresh)
+
+
+def _live_leagues(connection: sa.Connection, settings: Settings) -> tuple[list[tuple[str, int]], dict[str, str]]:
+    """Key and ``leagues.id`` of each league in live, and spelling there -> key."""
+    known = load_leagues(settings.params_dir)
+    rows = connection.execute(sa.text("select league_id, id from leagues order by id")).all()
+    keys = {row.league_id: known.canonical(row.league_id) or row.league_id for row in rows}
+    return [(keys[row.league_id], row.id) for row in rows], keys
 
 
 def _with_memory(
@@ -160,7 +165,8 @@ def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues
     """Results of `error` checks that the live tables fail, or that cannot run, after a publish of these leagues.
 
     What fails there and failed before, on as many rows or more, is none where the run may leave it so (`run_checks`).
-    The others are asked as well, so that the next look at live has their answers; all are asked of what is there now.
+    The others, and the constraints, are asked as well, so that the next look at live has their answers; none is taken
+    from memory.
     """
     suite = Suite.read(settings)
     with open_sessions(engine, settings, "public") as sessions:
@@ -168,8 +174,15 @@ def blocking_on_live(engine: sa.Engine, settings: Settings, run_id: str, leagues
         league_ids = find_league_ids(sessions.first, settings, leagues, run_id)
         before = {league: tolerated(sessions.first, facts, league) for league in league_ids}
         questions = suite.questions(sessions.first, list(league_ids.items()), facts)
+        keys = _live_leagues(sessions.first, settings)[1]
+        questions += constraint_questions(live_constraints(sessions.first), sorted(set(keys.values())), keys)
         results = _with_memory(engine, sessions, questions, fresh=True)
-    return [result for result in results if _stops(result, before[result.league])]
+    blocking = {league: suite.blocking.dimensions(league) for league in league_ids}
+    return [
+        result
+        for result in results
+        if result.check in blocking.get(result.league, ()) and _stops(result, before[result.league])
+    ]
 
 
 def _stops(result: CheckResult, before: Mapping[str, int]) -> bool:
