@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.alerts.findings import Finding, note
 from rally_etl.alerts.routes import Alerting, read_alerting
 from rally_etl.alerts.spool import drain
@@ -57,6 +58,8 @@ def hand_over(
     except RallyEtlError as error:
         tell(f"nobody was told: {' '.join(str(error).splitlines())}")
     except Exception as error:
+        if not isinstance(error, sa.exc.DBAPIError):
+            logs.unexpected(error)
         tell(
             f"not everybody was told ({type(error).__name__}: {clean_message(error)}); `rally-etl alerts send` goes on"
         )

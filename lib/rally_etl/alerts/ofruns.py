@@ -8,14 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rally_etl import gate, logs
-from rally_etl.alerts.findings import Finding, note
+from rally_etl import gate
+from rally_etl.alerts.findings import Finding
+from rally_etl.alerts.handing import Found, hand_over, tell_stderr
 from rally_etl.alerts.ofrepairs import mended_finding, source_of
-from rally_etl.alerts.routes import Alerting, read_alerting
-from rally_etl.alerts.spool import drain
-from rally_etl.alerts.telling import enqueue_due
-from rally_etl.database.engine import clean_message
-from rally_etl.errors import RallyEtlError, UsageError
+from rally_etl.errors import UsageError
 from rally_etl.incidents import Severity
 from rally_etl.settings import Settings
 
