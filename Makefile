@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help etl-run test test-all test-faults lab bench bench-identity bench-mutations bench-checks bench-health health serve \
-	clean lock format check-style
+.PHONY: help etl-run test test-all test-faults lab bench bench-identity bench-mutations bench-checks bench-health \
+	bench-anomalies health serve clean lock format check-style
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -67,6 +67,9 @@ bench-checks: $(VENV)/.run $(BENCH_VENV)/.installed  ## Measure the checks besid
 bench-health: $(VENV)/.run  ## Measure looks at the health of live, and what is remembered between them
 	@$(BIN)/python -m rally_etl.bench.health $(BENCH)
 
+bench-anomalies: $(VENV)/.run $(BENCH_VENV)/.installed  ## Measure how unusual metrics are found, beside statsmodels, scikit-learn and river
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m rally_etl.bench.anomalies $(BENCH)
+
 health: $(VENV)/.run  ## Show the health of the live database
 	@$(RALLY) health --detailed
 
@@ -103,9 +106,9 @@ $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Other programs that do what the checks do, for comparison; they need other versions of our libraries.
+# Other programs that do what ours does, for comparison; they need other versions of our libraries.
 $(BENCH_VENV)/.installed: requirements-bench.txt
-	@echo "installing Great Expectations and Soda Core in $(BENCH_VENV)"
+	@echo "installing the programs that ours is measured beside in $(BENCH_VENV)"
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes \
 		-r requirements-bench.txt

@@ -7,11 +7,14 @@ the seasons to learn from; what is reported is of other seasons.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from rally_etl.bench.anomalies.foretelling import cover, crossings
 from rally_etl.bench.anomalies.judging import Method, Tally, judge, threshold_for
 from rally_etl.bench.anomalies.methods import METHODS, fixed
 from rally_etl.bench.anomalies.seasons import FAULTS, PROFILES, History, histories
@@ -20,6 +23,8 @@ from rally_etl.monitoring.usual import UNUSUAL
 LEARN, REPORT = range(4), range(100, 104)
 BUDGET = 0.1
 """False alarms per 100 clean runs of one series."""
+DAYS_AHEAD = (7, 28)
+ENVIRONMENT = Path(".venv-bench")
 OURS = next(iter(METHODS))
 
 
@@ -43,11 +48,18 @@ def main() -> None:
             profiles = tally if name == OURS else profiles
     if profiles:
         _print_profiles(profiles)
+        _print_forecasts(report)
 
 
 def _others() -> dict[str, Method]:
-    from rally_etl.bench.anomalies.others import OTHERS
-
+    """Those of libraries that stand in an environment of their own; ours are found first."""
+    sys.path += map(str, ENVIRONMENT.glob("lib/python*/site-packages"))
+    try:
+        from rally_etl.bench.anomalies.others import OTHERS
+    except ModuleNotFoundError as missing:
+        sys.exit(
+            f"error: {missing}; nothing was measured\nhint: `make bench-anomalies` installs it, or leave it: --own"
+        )
     return OTHERS
 
 
@@ -83,6 +95,22 @@ def _print_profiles(tally: Tally) -> None:
     for name in PROFILES:
         false = sum(count for key, count in tally.false_by.items() if key.split("/")[0] == name)
         _row(name, f"{tally.inside_by[name] / tally.banded_by[name]:.0%}", str(false))
+
+
+def _print_forecasts(report: Sequence[History]) -> None:
+    print()
+    for days in DAYS_AHEAD:
+        found = cover(report, days)
+        inside, asked = (sum(getattr(one, name) for one in found.values()) for name in ("inside", "asked"))
+        least = min(found, key=lambda name: found[name].inside / found[name].asked)
+        worst = found[least].inside / found[least].asked
+        print(f"forecast {days} days ahead: {inside / asked:.0%} of {asked:,} in the band; least: {least}, {worst:.0%}")
+    told = crossings(report)
+    print(
+        f"creeps that crossed their threshold: {told.creeps}, predicted {len(told.ahead)}, the median one"
+        f" {np.median(told.ahead):.0f} days before, off by {np.median(np.abs(told.off)):.0f} days;"
+        f" predicted in vain at {told.vain} of {told.clean:,} clean runs"
+    )
 
 
 def _head(names: Sequence[str]) -> None:
