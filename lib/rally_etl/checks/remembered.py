@@ -201,15 +201,14 @@ def keep(engine: sa.Engine, memory: Memory | None) -> None:
 
 
 def told_remembered(results: Sequence[CheckResult]) -> str:
-    """How many of the answers are of an earlier look, and of when; "" where none is."""
+    """How many of the answers are of earlier looks, and of when; "" where none is."""
     moments = sorted(result.asked_at for result in results if result.asked_at)
     if not moments:
         return ""
-    first, last = (dt.datetime.fromisoformat(each).strftime("%Y-%m-%d %H:%M") for each in (moments[0], moments[-1]))
-    when = first if first == last else f"{first} to {last}"
+    oldest = dt.datetime.fromisoformat(moments[0]).strftime("%Y-%m-%d %H:%M")
     return (
-        f"{len(moments):,} of {len(results):,} answers of checks are of {when} UTC: the rows that they read have not"
-        " changed since"
+        f"{len(moments):,} of {len(results):,} answers of checks were found earlier, the oldest at {oldest} UTC: the"
+        " rows that they read have not changed since"
     )
 
 

@@ -21,6 +21,7 @@ def health(
     detailed: Annotated[bool, typer.Option("--detailed", help="Print what lowers each part, and what to do.")] = False,
     league: Annotated[str, typer.Option(help="Only this league.", metavar="KEY")] = "",
     as_of: Annotated[str, typer.Option(help="The day that counts as today.", metavar="DATE")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask all checks anew, also what cannot have changed.")] = False,
     alert: Annotated[bool, typer.Option("--alert", help="Tell people below 90, and when it is good again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
@@ -46,7 +47,11 @@ def health(
     engine = connect(settings)
     _prepare(engine)
     began = time.monotonic()
-    found = health_live(engine, settings, day, league=league, tell=lambda text: typer.echo(text, err=True))
+
+    def tell(text: str) -> None:
+        typer.echo(text, err=True)
+
+    found = health_live(engine, settings, day, league=league, fresh=fresh, tell=tell)
     seconds = time.monotonic() - began
     logs.event("health.looked", score=found["health_score"], level=found["level"], seconds=seconds)
     if as_json:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rally_etl.checks.remembered import told_remembered
 from rally_etl.checks.results import CheckResult
 from rally_etl.checks.selection import Selection
 from rally_etl.checks.suite import check_live
@@ -32,6 +33,7 @@ def health_live(
     as_of: dt.date | None = None,
     *,
     league: str = "",
+    fresh: bool = False,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, Any]:
     """The health of the live database now, as ``health --json`` prints it; the total is that of the worst league.
@@ -41,7 +43,8 @@ def health_live(
     Args:
         as_of: the day that counts as today; None is today in UTC.
         league: key; only this one is looked at.
-        tell: takes a sentence on what could not be kept.
+        fresh: ask every check anew, also where no row has changed since an earlier look.
+        tell: takes a sentence on what is remembered, and on what could not be kept.
 
     Raises:
         UsageError: there is no such league, or params that cannot be read.
@@ -60,7 +63,10 @@ def health_live(
         if not ids:
             return _nothing("there is no league in this database: nothing was imported yet")
         around = look_around(connection, settings, as_of or today)
-    results = check_live(engine, settings, as_of, selection=Selection(frozenset([league] if league else [])))
+    selection = Selection(frozenset([league] if league else []))
+    results = check_live(engine, settings, as_of, selection=selection, remember=True, fresh=fresh)
+    if told := told_remembered(results):
+        tell(f"{told}; --fresh asks them anew")
     wanted = {key: value for key, value in sorted(ids.items()) if league in ("", key)}
     scores, advice = _scores(params, around, wanted, results)
     found = _document(params, around, wanted, scores, advice)
