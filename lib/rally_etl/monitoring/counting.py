@@ -130,7 +130,23 @@ _WITH_SERIES = {
         group by 1, 2
         """,
 }
-_PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
+_SEATS = ("home_player_1_id", "home_player_2_id", "away_player_1_id", "away_player_2_id")
+_SIDES = ("home_team_id", "away_team_id")
+_READ = {
+    "series": ("id", "name"),
+    "teams": ("id", "league_id", "series_id", "is_active"),
+    "players": ("league_id", "series_id", "team_id", "pti", "is_active"),
+    "match_scores": ("league_id", *_SIDES, *_SEATS),
+    "series_stats": ("league_id", "series_id", "team_id"),
+    "schedule": ("league_id", "match_date", "home_team", "away_team", *_SIDES),
+}
+"""Columns that the queries above read."""
+_COLUMNS = sa.text(
+    "select c.name, array(select cast(a.attname as text) from pg_attribute as a"
+    " where a.attrelid = to_regclass(c.name) and a.attnum > 0 and not a.attisdropped) as columns"
+    " from unnest(cast(:names as text[])) with ordinality as c(name, place)"
+    " where to_regclass(c.name) is not null order by c.place"
+)
 OF_NO_LEAGUE = ("leagues", "clubs")
 """Tables whose rows no league owns."""
 ACTIVE = ("teams", "players")
@@ -140,13 +156,15 @@ ACTIVE = ("teams", "players")
 def count_tables(connection: sa.Connection) -> list[Count]:
     """The rows of every imported table of what *connection* sees, each read once.
 
-    A missing table is left out, and where one is missing of those that tell of each other, series and coverage are too.
+    A missing table is left out; where a table or column is missing that the others are told by, series and coverage are
+    too. The rows of a table without league are of none.
     """
     counts = []
-    present = connection.scalars(_PRESENT, {"names": list(IMPORTED)}).all()
-    with_series = _WITH_SERIES if {*_WITH_SERIES, "series"} <= set(present) else {}
-    for table in present:
-        if table in OF_NO_LEAGUE:
+    columns = {row.name: set(row.columns) for row in connection.execute(_COLUMNS, {"names": list(IMPORTED)})}
+    is_whole = all(set(names) <= columns.get(table, set()) for table, names in _READ.items())
+    with_series = _WITH_SERIES if is_whole else {}
+    for table in columns:
+        if table in OF_NO_LEAGUE or "league_id" not in columns[table]:
             rows = connection.scalar(sa.text(f"select count(*) from {quote(table)}"))
             counts.append(Count(table=table, league_id=None, series=None, rows=rows, used=rows, covered={}))
             continue

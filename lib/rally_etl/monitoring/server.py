@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -61,7 +63,8 @@ def normalised(statement: str) -> str:
     return text if len(text) <= STATEMENT_LENGTH else f"{text[: STATEMENT_LENGTH - 1]}…"
 
 
-def _asked(connection, name, missing, ask):
+def _asked(connection: sa.Connection, name: str, missing: list[str], ask: Callable[[], Any]) -> Any:
+    """What *ask* answers, None with a sentence in *missing* if it may not be known; in a savepoint of its own."""
     try:
         with connection.begin_nested():
             return ask()
@@ -88,7 +91,8 @@ def _slowest(connection: sa.Connection, missing: list[str]) -> list[Metric]:
         return []
     sql = sa.text(_SLOWEST.format(quote(schema, "pg_stat_statements")))
     rows = connection.execute(sql, {"calls": LEAST_CALLS, "most": STATEMENTS}).all()
-    told = [f"{row.mean_exec_time:,.1f} ms in {row.calls:,} calls: {normalised(row.query)}" for row in rows]
     if not rows:
+        missing.append(f"slowest_statement is not known: this login may read no statement that ran {LEAST_CALLS} times")
         return []
+    told = [f"{row.mean_exec_time:,.1f} ms in {row.calls:,} calls: {normalised(row.query)}" for row in rows]
     return [Metric(league=EVERYWHERE, metric="slowest_statement", value=rows[0].mean_exec_time, detail=told)]
