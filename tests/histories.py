@@ -14,6 +14,8 @@ LEAGUES = {"APTA_CHICAGO": 17_500, "CNSWPL": 2_800, "NSTF": 500}
 """League -> match lines of a season."""
 FIRST = dt.date(2025, 5, 10)
 NEW_SEASON = dt.date(2025, 8, 27)
+FILES = {"players": "players", "match_scores": "match_scores", "series_stats": "series_stats", "schedule": "schedules"}
+"""Table -> the kind of file that its rows come from; teams have none of their own."""
 STAGES = ("baseline", "import", "validation", "integration", "monitoring", "gate")
 OF_A_LEAGUE = {"teams": 0.03, "players": 0.4, "schedule": 0.27, "match_scores": 1.0, "series_stats": 0.03}
 """Table -> its rows, as a share of the match lines of a season."""
@@ -89,7 +91,8 @@ def _measured(chance: random.Random, size: int, as_of: dt.date, *, is_bad: bool)
         grown = share if table == "match_scores" else 1 + 0.004 * chance.random()
         live = (1 if as_of >= NEW_SEASON else 0) + share if table == "match_scores" else 1.0
         yield _metric("rows", table, round(size * part * live))
-        yield _metric("records", table, round(size * part * grown * less))
+        if file := FILES.get(table):
+            yield _metric("records", file, round(size * part * grown * less))
     yield _metric("health", "", round(chance.uniform(95.5, 98.5) - (23 if is_bad else 0), 2))
     for part, low in (("completeness", 94), ("uniqueness", 99), ("validity", 96), ("consistency", 95)):
         yield _metric("health_part", part, round(chance.uniform(low, low + 1) - (30 if is_bad else 0), 2))

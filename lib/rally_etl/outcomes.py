@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -61,7 +62,7 @@ def finish(
             the report.
     """
     from rally_etl.monitoring import store_end
-    from rally_etl.reporting import write_report
+    from rally_etl.reporting import write_list, write_report
 
     for league, outcome in outcomes.items():
         ledger.write_outcome(
@@ -94,6 +95,8 @@ def finish(
         ) from error
     finally:
         alerts.after_run(engine, settings, run_id)
+    with suppress(OSError):  # it was written a moment ago; now it says what is open since
+        write_list(engine, settings)
     return document
 
 

@@ -24,6 +24,7 @@ from rally_etl.reporting import unusual as beside_past
 from rally_etl.reporting.tables import Note, Table, in_words
 
 if TYPE_CHECKING:
+    from rally_etl.reporting.compared import Comparison
     from rally_etl.settings import Settings
 
 NO_RUN = "There is no run yet. Run `make etl-run` in a terminal, then run this notebook again."
@@ -291,24 +292,11 @@ class Book:
         """What creeps towards the threshold of a rule, and the days that are left."""
         return beside_past.forecasts(self)
 
-    def volumes(self) -> Any:
-        """Rows per league over past runs."""
-        return self._trend("baseline", "live_rows", "Live rows per league over the last runs", "Rows")
+    def trend(self, name: str) -> Any:
+        """One of `trends.TRENDS` over past runs and looks at live; opened for an older run, up to that one."""
+        from rally_etl.reporting import trends
 
-    def health_trend(self) -> Any:
-        """Health score over past runs."""
-        return self._trend(
-            "monitoring", "health_score", "Health score over the last runs", "Health score (0 to 100)", 100
-        )
-
-    def freshness(self) -> Table | Note:
-        """Age of the newest match per league, in days."""
-        rows = [
-            {"league": row["league"], "days since the newest match": row["value"]}
-            for row in self.of_run(recorded.metrics, "monitoring")
-            if row["metric"] == "days_since_newest_match"
-        ]
-        return Table(rows, title="Freshness", empty="Freshness is not measured yet.")
+        return trends.of_book(self, name)
 
     # 06 gate
 
@@ -354,6 +342,12 @@ class Book:
         """Past runs, newest first; open one with ``workbook.open("explore", run_id)``."""
         return Table(self.read(recorded.runs), title="Runs", empty=NO_RUN)
 
+    def compare(self, before: str = "", after: str = "") -> Comparison:
+        """What two runs tell differently; "" is the run of this book, and the one before it."""
+        from rally_etl.reporting import compared
+
+        return compared.compare(self, before, after)
+
     def _glue(self, leagues: dict) -> None:
         self.document = scraps.glue({"stage": self.stage, "run_id": self.run_id, "leagues": leagues})
 
@@ -387,11 +381,3 @@ class Book:
 
         frame = changes(self.engine, self.run_id, table, league or None, limit)
         return [{"table": table, **row} for row in frame.to_dict("records")]
-
-    def _trend(self, stage: str, metric: str, title: str, axis: str, top: float | None = None) -> Any:
-        from rally_etl.reporting import charts
-
-        rows = self.read(recorded.metric_history, stage, metric) if self.run_id else []
-        if not rows:
-            return Note(f"No run has measured {stage}.{metric} yet.")
-        return charts.trend(rows, "value", title=title, axis=axis, top=top)

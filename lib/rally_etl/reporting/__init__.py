@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_FROM_ARCHIVE = ("write_report", "verify_reports")
+_FROM_ARCHIVE = ("write_report", "write_list", "verify_reports")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from filelock import FileLock
 
 from rally_etl.database.engine import read_only
 from rally_etl.monitoring.metrics import metrics_document
-from rally_etl.reporting import page, pages, recorded
+from rally_etl.reporting import overview, page, pages, recorded
 from rally_etl.reporting.executed import Scrub
 from rally_etl.reporting.files import sha256, write_text
 from rally_etl.reporting.persons import Persons
@@ -36,7 +35,7 @@ def write_report(engine: sa.Engine, settings: Settings, run_id: str, document: d
     scrub = Scrub.of(settings, engine.url, Persons(engine, run_id))
     document = scrub.values(json.loads(json.dumps(document, default=str)))
     write_text(folder / "run.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    write_text(index, scrub.text(page.write_index(engine, folder, run_id, document)))
+    write_text(index, scrub.text(page.write_index(engine, settings.params_dir, folder, run_id, document)))
     with read_only(engine, "public") as connection:
         metrics = json.dumps(metrics_document(connection, run_id), indent=1, ensure_ascii=False, allow_nan=False)
         write_text(folder / "metrics.json", scrub.text(metrics) + "\n")
@@ -46,8 +45,14 @@ def write_report(engine: sa.Engine, settings: Settings, run_id: str, document: d
     run = {"source": facts.get("source", ""), "started_at": f"{facts['started_at']:%Y-%m-%d %H:%M}" if facts else ""}
     with FileLock(settings.reports_dir / ".lock"):
         write_manifest(settings, run_id, sources, run)
-        write_text(settings.reports_dir / "index.html", pages.render("runs.html.j2", rows=_runs(settings.reports_dir)))
+        overview.write_list(engine, settings)
     return index
+
+
+def write_list(engine: sa.Engine, settings: Settings) -> Path:
+    """Write the list of all runs again, with what is open now."""
+    with FileLock(settings.reports_dir / ".lock"):
+        return overview.write_list(engine, settings)
 
 
 def write_manifest(settings: Settings, run_id: str, sources: dict[str, str], run: dict[str, str]) -> Path:
@@ -134,34 +139,3 @@ def _read_log(reports: Path) -> list[tuple[str, str]]:
     log = reports / LOG
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return [(line[:64], line[66:]) for line in lines if len(line) > 66]
-
-
-def _runs(reports: Path) -> list[dict]:
-    """One row per run folder, newest first; a folder without a readable report is left out."""
-    rows = []
-    for path in reports.glob("*/run.json"):
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            manifest = json.loads(path.with_name(MANIFEST).read_text(encoding="utf-8"))
-            leagues = [{"name": name, "decision": found["decision"]} for name, found in document["leagues"].items()]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        rows.append(
-            {
-                "run_id": path.parent.name,
-                "link": f"{path.parent.name}/index.html",
-                "started": manifest.get("started_at", ""),
-                "decision": document.get("decision"),
-                "changes": _changes(document["leagues"].values()),
-                "leagues": sorted(leagues, key=lambda league: league["name"]),
-                "source": manifest.get("source", ""),
-                "health_score": document.get("health_score"),
-            }
-        )
-    return sorted(rows, key=lambda row: (row["started"], row["run_id"]), reverse=True)
-
-
-def _changes(leagues: Iterable[dict]) -> int:
-    """Planned changes of all leagues of a run, published or not."""
-    counts = (found for league in leagues for found in league.get("plan", {}).values())
-    return sum(number for found in counts for operation, number in found.items() if operation != "unchanged")

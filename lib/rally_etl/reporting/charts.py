@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -179,37 +179,22 @@ def shares(
     return figure
 
 
-def trend(
-    rows: Iterable[Mapping[str, Any]],
-    value: str,
-    *,
-    title: str,
-    axis: str,
-    group: str = "league",
-    top: float | None = None,
-) -> go.Figure:
-    """One line per *group* over the runs, oldest first.
+def changes(rows: Sequence[Mapping[str, Any]], *, title: str, axis: str) -> go.Figure:
+    """Horizontal bars to both sides of zero: how much each thing fell or rose.
 
     Args:
-        rows: one per run and group; ``at`` (instant, UTC), *group*, *value*.
-        top: upper end of the value axis, for a measure that has one.
+        rows: from the bottom to the top; ``name``, ``change`` (signed), ``told`` (in words), ``colour``.
     """
-    lines: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        lines.setdefault(str(row[group]), []).append(row)
-    figure = go.Figure()
-    for number, (name, points) in enumerate(sorted(lines.items())):
-        figure.add_scatter(
-            x=[point["at"].isoformat() for point in points], y=[float(point[value]) for point in points],
-            name=label(name), mode="lines+markers", line={"color": SERIES[number % len(SERIES)], "width": 2},
-            hovertemplate=f"{label(name)}: %{{y:,}}<br>%{{x}}<extra></extra>",
-        )  # fmt: skip
-    _lay_out(figure, title, rows=8)
-    figure.update_layout(showlegend=len(lines) > 1)
-    figure.update_xaxes(title="Run (UTC)", type="date")
-    figure.update_yaxes(title=axis, rangemode="tozero")
-    if top is not None:
-        figure.update_yaxes(range=[0, top])
+    figure = go.Figure(
+        go.Bar(
+            y=[label(row["name"]) for row in rows], x=[row["change"] for row in rows], orientation="h",
+            marker_color=[row["colour"] for row in rows], customdata=[label(row["told"]) for row in rows],
+            text=[label(row["told"]) for row in rows], textposition="auto", cliponaxis=False,
+            hovertemplate="%{y}: %{customdata}<extra></extra>",
+        )
+    )  # fmt: skip
+    _lay_out(figure, title, rows=len(rows), bars=True)
+    figure.update_xaxes(title=axis, zeroline=True)
     return figure
 
 

@@ -189,7 +189,9 @@ def _figures(connection: sa.Connection, params_dir: Path, run_id: str, quarantin
             charts.bars(list(reasons.values()), "reason", "records", title=title, axis="Records", kind="class")
         )
     leagues = [EVERYWHERE, *(row["league"] for row in recorded.leagues(connection, run_id))]
-    health = trends.trend(connection, params_dir, "health", run_id=run_id, leagues=leagues, most=4, strip_px=48)
+    health = trends.trend(
+        connection, params_dir, "health", run_id=run_id, leagues=leagues, most=4, strip_px=48, runs=60
+    )
     figures += [] if isinstance(health, Note) else [health]
     stages = [row for row in recorded.stages(connection, run_id) if row["seconds"] is not None]
     if stages:

@@ -254,19 +254,6 @@ def glued(document: dict[str, Any]) -> Rows:
     ]
 
 
-def metric_history(connection: sa.Connection, stage: str, metric: str, runs: int = 30) -> Rows:
-    """A measure over the newest runs, oldest first: at, league, value."""
-    return fetch(
-        connection,
-        "select r.started_at as at, m.league, m.value from etl.metrics as m join ("
-        " select run_id, started_at from etl.runs order by started_at desc limit :runs) as r using (run_id)"
-        " where m.stage = :stage and m.metric = :metric order by at, league",
-        stage=stage,
-        metric=metric,
-        runs=runs,
-    )
-
-
 def rows_per_league(connection: sa.Connection) -> Rows:
     """One row per table and league: live rows, or the candidate's when the search path says so."""
     catalog = read_catalog(connection)

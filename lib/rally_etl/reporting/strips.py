@@ -6,6 +6,7 @@ So a league of 18,000 lines does not flatten one of 26 teams, and the same day s
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,9 +22,10 @@ from rally_etl.reporting.pages import label
 LINE, BAND, ODD = SERIES[0], "rgba(68,114,196,0.18)", COLOURS["failed"]
 OF_MARKS = {"season": "#6b7785", "opened": COLOURS["failed"], "resolved": COLOURS["passed"]}
 HEADING_PX, BELOW_PX, LEGEND_PX, TITLE_PX = 26, 44, 48, 40
-CLOSE = 0.16  # of the axis: words of lines that stand nearer would touch
+LETTER = 0.021  # of the axis: the width of a letter on a telephone; words that would touch stand under each other
 ROWS_OF_WORDS = 3
 WORDS = 0.3  # of a strip is left free for the words at its lines
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # between two ticks, of the ceiling
 FEW = 60  # points, above which they are drawn smaller
 GRID = "#e6eaef"
 
@@ -34,7 +36,8 @@ class Strip:
 
     Attributes:
         name: what it is, in words; ``now``: its newest value, in words.
-        told: a value in words, with its unit; ``least_room``: above and below a line that does not move.
+        told: a value in words, with its unit.
+        ceiling: the largest value that there can be, if there is one.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Strip:
     marks: Sequence[Mark]
     told: Callable[[float], str]
     tick_format: str
-    least_room: float = 0.5
+    ceiling: float | None = None
 
 
 def strips_chart(strips: Sequence[Strip], *, title: str, strip_px: int = 0) -> go.Figure:
@@ -119,7 +122,7 @@ def _once(marks: Sequence[Mark]) -> list[Mark]:
 def _draw_marks(
     layout: dict[str, Any], marks: Sequence[Mark], axis: str, first: dt.datetime, last: dt.datetime
 ) -> None:
-    written: list[float] = []
+    rows: list[list[tuple[float, float]]] = [[] for _ in range(ROWS_OF_WORDS)]
     for mark in marks:
         where, at, colour = (mark.place - first) / (last - first), _text(mark.place), OF_MARKS[mark.kind]
         layout["shapes"].append(
@@ -127,15 +130,16 @@ def _draw_marks(
              "layer": "below",
              "line": {"color": colour, "width": 1, "dash": "dash" if mark.kind == "season" else "solid"}}
         )  # fmt: skip
-        row = sum(1 for other in written if where - other < CLOSE)
-        if row < ROWS_OF_WORDS:
-            side = ("right", -3) if where > 0.8 else ("left", 3)
+        width = LETTER * len(mark.word)
+        side, start = (("right", -3), where - width) if where + width > 1 else (("left", 3), where)
+        free = [n for n, row in enumerate(rows) if all(start > b or start + width < a for a, b in row)]
+        for row in free[:1]:
+            rows[row].append((start, start + width))
             layout["annotations"].append(
                 {"text": label(mark.word), "hovertext": label(mark.told), "captureevents": True, "x": at, "xref": "x",
                  "y": 1, "yref": f"{axis} domain", "yanchor": "top", "xanchor": side[0], "xshift": side[1],
                  "yshift": 3 - 12 * row, "showarrow": False, "font": {"size": 10, "color": colour}}
             )  # fmt: skip
-        written.append(where)
 
 
 def _points(strip: Strip, places: Sequence[int]) -> dict[str, list]:
@@ -178,11 +182,16 @@ def _value_axis(strip: Strip, top: float, share: float, *, has_words: bool) -> d
     known = [point.value for point in strip.series.points]
     known += [bound for band in strip.bands if band for bound in (band.low, band.high)]
     low, high = min(known), max(known)
-    room = max(0.12 * (high - low), 0.02 * abs(high), strip.least_room)
+    room = max(0.12 * (high - low), 0.02 * abs(high), 0.5 if strip.ceiling is None else 0.01 * strip.ceiling)
     floor = max(0.0, low - room) if low >= 0 else low - room
     roof = high + room + (WORDS * (high + room - floor) if has_words else 0)
+    ticks: dict[str, object] = {"nticks": 4}
+    if strip.ceiling is not None:  # no tick above what can be
+        step = next(step for step in STEPS if step * strip.ceiling * 3 >= roof - floor) * strip.ceiling
+        least, most = math.ceil(floor / step), round(strip.ceiling / step)
+        ticks = {"tickvals": [step * n for n in range(least, most + 1)]}
     return {
-        "domain": [max(0.0, top - share), top], "range": [floor - 0.04 * (roof - floor), roof], "nticks": 4,
+        "domain": [max(0.0, top - share), top], "range": [floor - 0.04 * (roof - floor), roof], **ticks,
         "tickformat": strip.tick_format, "automargin": True, "gridcolor": GRID, "zeroline": False,
         "tickfont": {"size": 10}, "anchor": "x",
     }  # fmt: skip

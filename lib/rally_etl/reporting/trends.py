@@ -17,7 +17,7 @@ from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Point
 from rally_etl.monitoring.usual import Band, bands
 from rally_etl.monitoring.wording import about, figure
 from rally_etl.naming import Leagues, load_leagues
-from rally_etl.reporting.history import Past, Series, read_latest, read_past, read_series
+from rally_etl.reporting.history import RUNS, Past, Series, read_latest, read_past, read_series
 from rally_etl.reporting.strips import Strip, day, strips_chart
 from rally_etl.reporting.tables import Note
 
@@ -29,6 +29,7 @@ MOST = 8
 LEAST = 3
 """Two points make no trend."""
 FORMATS = {"share": ".1~%", "bytes": ".3s"}
+CEILINGS = {"share": 1.0, "points": 100.0}
 TABLES = ("match_scores", "players", "teams", "schedules", "schedule", "series_stats", "player_history")
 """Kinds of files and tables, those first that tell most."""
 
@@ -72,6 +73,7 @@ def trend(
     leagues: Sequence[str] = (),
     most: int = MOST,
     strip_px: int = 0,
+    runs: int = RUNS,
 ) -> go.Figure | Note:
     """A chart over past runs and looks at live, or a sentence where there is too little to draw.
 
@@ -80,6 +82,8 @@ def trend(
         run_id: what began after this run is left out, unless the run is the newest; "" leaves out nothing.
         leagues: only these; empty means all.
         most: so many series are drawn, the worst first.
+        strip_px: height of one strip; 0 makes few of them higher.
+        runs: so many of the newest runs are drawn.
 
     Raises:
         UsageError: there is no such chart.
@@ -87,7 +91,7 @@ def trend(
     if name not in TRENDS:
         raise UsageError(f"there is no trend {name!r}; nothing was drawn\nhint: there are {', '.join(TRENDS)}")
     chosen = TRENDS[name]
-    past = read_past(connection, until=_until(connection, run_id))
+    past = read_past(connection, until=_until(connection, run_id), runs=runs)
     latest = [each for each in read_latest(connection, past, chosen.metrics, leagues) if _is_drawn(each)]
     if not latest:
         return Note(f"No run has measured this yet: {name}.")
@@ -162,7 +166,7 @@ def _strip(series: Series, past: Past, leagues: Leagues) -> Strip:
         series=series, bands=known,
         marks=[mark for mark in past.marks if mark.touches(series.league)],
         told=lambda value: _told(series, value), tick_format=FORMATS.get(kind.unit, ",~r"),
-        least_room=0.01 if kind.unit == "share" else 0.5,
+        ceiling=CEILINGS.get(kind.unit),
     )  # fmt: skip
 
 
