@@ -1,4 +1,4 @@
-"""What the health of live has to say: one incident per cause over leagues, without names, over when it is good again."""
+"""What the health of live has to say: one incident per cause over leagues, without names, over when all is good."""
 
 from __future__ import annotations
 
