@@ -161,6 +161,7 @@ class Import:
     engine: sa.Engine
     settings: Settings
     numbers: count = field(default_factory=lambda: count(1))
+    as_of: str = "2025-10-01"
 
     def stage(self, scrape: Path | Kinds, *leagues: str) -> str:
         """Begin a run and stage its files; answer the run's id."""
@@ -169,9 +170,10 @@ class Import:
         found = sources.read_scrape(folder, load_leagues(self.settings.params_dir), leagues)
         run_id = f"20251001T{number:06}-test"
         self.write(
-            "insert into etl.runs (run_id, source, as_of) values (:run, :source, '2025-10-01')",
+            "insert into etl.runs (run_id, source, as_of) values (:run, :source, cast(:as_of as date))",
             run=run_id,
             source=str(folder),
+            as_of=self.as_of,
         )
         for league in found.leagues:
             self.write("insert into etl.run_leagues (run_id, league) values (:run, :league)", run=run_id, league=league)
