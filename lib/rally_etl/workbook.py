@@ -18,6 +18,7 @@ from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
 from rally_etl.reporting import accounts, agreement, checked, imported, live, recorded, references, rehearsed, seen
 from rally_etl.reporting import decided as decision
+from rally_etl.reporting import healthy as scored
 from rally_etl.reporting import repairs as reported_repairs
 from rally_etl.reporting import standings as beside_lines
 from rally_etl.reporting import unusual as beside_past
@@ -291,6 +292,14 @@ class Book:
     def forecasts(self) -> Table | Note:
         """What creeps towards the threshold of a rule, and the days that are left."""
         return beside_past.forecasts(self)
+
+    def health_parts(self) -> Table | Note:
+        """What lowers the health of each league, by how many points, and what caps it."""
+        return scored.parts(self)
+
+    def recommendations(self) -> Table | Note:
+        """What to do about it, what wins most first."""
+        return scored.recommendations(self)
 
     def trend(self, name: str) -> Any:
         """One of `trends.TRENDS` over past runs and looks at live; opened for an older run, up to that one."""

@@ -13,7 +13,19 @@ from rally_etl.identity import wording
 from rally_etl.identity.reviews import Question
 from rally_etl.measures import counted
 from rally_etl.monitoring.metrics import EVERYWHERE
-from rally_etl.reporting import accounts, charts, guarded, pages, recorded, rehearsed, repairs, seen, trends, unusual
+from rally_etl.reporting import (
+    accounts,
+    charts,
+    guarded,
+    healthy,
+    pages,
+    recorded,
+    rehearsed,
+    repairs,
+    seen,
+    trends,
+    unusual,
+)
 from rally_etl.reporting.persons import withheld
 from rally_etl.reporting.tables import Note
 
@@ -78,6 +90,8 @@ def write_index(engine: sa.Engine, params_dir: Path, folder: Path, run_id: str, 
             "seen": seen.page_rows(found := seen.rows_of(connection, run_id)),
             "seen_sentence": seen.sentence(found) if found else "",
             "seen_chart": pages.figure_html(seen.matrix(found, title=""), "chart-seen") if found else "",
+            "health": healthy.page_rows(scores := healthy.rows_of(connection, run_id)),
+            "health_sentence": healthy.sentence(scores) if scores else "",
             "rehearsed": rehearsed.page_lines(connection, run_id),
             "repairs": repairs.rows_of(connection, run_id),
             "unusual": unusual.page_lines(connection, run_id),
