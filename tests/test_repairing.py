@@ -49,6 +49,14 @@ BREAKS: dict[str, tuple[str, ...]] = {
         REDIRECT,
         PAST_9000,
     ),
+    "references_redirected, switched off": (
+        "insert into teams (id, club_id, series_id, league_id, team_name, display_name, is_active)"
+        " select 9000, club_id, series_id, league_id, 'Tennaqua 2 (merged)', 'Tennaqua 2', false from teams"
+        " where team_name = 'Tennaqua 2'",
+        PRACTICE,
+        REDIRECT,
+        PAST_9000,
+    ),
     "constraints_missing": ("drop index unique_match_scores_tenniscores_match_id",),
     "standings_missing": ("delete from series_stats",),
     "sequences_behind": ("select setval('teams_id_seq', 1)",),
@@ -63,9 +71,6 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "alter table polls drop constraint fk_polls_team_id",
         "set local session_replication_role = replica",
         f"update polls set team_id = 9000 where team_id = {TEAM}",
-        f"insert into etl.entity_history (table_name, entity_id, league, name, series, valid_from, valid_to)"
-        f" select 'teams', 9000, league, name, series, valid_from, now() from etl.entity_history"
-        f" where table_name = 'teams' and entity_id = {TEAM} and valid_to is null",
         PAST_9000,
     ),
     "questions_answered": (
@@ -195,11 +200,12 @@ def live(copy_of: CopyOf, sample_database: str) -> Live:
     return Live(copy_of(sample_database))
 
 
-@pytest.mark.parametrize("problem", first(1, BREAKS))
-def test_each_problem_is_mended_taken_back_and_left_alone(problem, live):
+@pytest.mark.parametrize("how", first(1, BREAKS))
+def test_each_problem_is_mended_taken_back_and_left_alone(how, live):
     """Broken, mended by a run that says who allowed it, not found again; after an undo as broken, and left so."""
+    problem = how.split(", ")[0]
     live.allow(problem)
-    broken = live.break_(problem)
+    broken = live.break_(how)
     if problem == "questions_answered":
         assert {} == live.repair(problems=[problem]), "nothing says what it was"
         live.answer()
@@ -212,8 +218,8 @@ def test_each_problem_is_mended_taken_back_and_left_alone(problem, live):
 
     assert "GO" == live.undo(done[problem]["run_id"])["decision"]
     assert broken == fingerprint(live.engine)
-    if problem == "sequences_behind":
-        assert {} == live.repair(problems=[problem]), "no id is given twice: a sequence does not go back"
+    if problem in ("sequences_behind", "rows_gone"):  # no id is given twice; rows that an undo removes are not missed
+        assert {} == live.repair(problems=[problem])
         return
     left = live.repair(problems=[problem])[problem]
     assert "taken_back" == left["state"]

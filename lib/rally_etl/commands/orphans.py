@@ -41,8 +41,8 @@ def orphans(
     """Find or mend rows that lost what they point at.
 
     \b
-    Found are references that point at nothing (dangling), are empty and were not (emptied) or point at another thing
-    than before (moved); rows of users that are gone; imported rows without the team that they name (unlinked) or with
+    Found are references that point at nothing (dangling) or at a row that was merged into another one (merged), are
+    empty and were not (emptied) or point at another thing than before (moved); rows of users that are gone; imported rows without the team that they name (unlinked) or with
     another one (mislinked); missing pairs of the junction tables (unpaired); teams that nothing speaks of (unspoken);
     and what is there twice (doubled).
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 KINDS = {
     "dangling": "points at nothing",
+    "merged": "points at a row that was merged into another one",
     "emptied": "is empty and was not, or must not be",
     "moved": "points at another thing than before",
     "gone": "a user's row that was there and is not",

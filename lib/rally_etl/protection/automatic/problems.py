@@ -45,7 +45,9 @@ PROBLEMS: dict[str, Problem] = {
         by_hand=_KEYS,
     ),
     "references_redirected": Problem(
-        "a reference points at a row that is gone, and a merge says which row it is now", "orphans", is_users=True
+        "a reference points at a row that is gone or switched off, and a merge says which row it is now",
+        "orphans",
+        is_users=True,
     ),
     "questions_answered": Problem(
         "a person has answered the question about a lost reference or row", "orphans", is_users=True

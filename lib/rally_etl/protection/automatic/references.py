@@ -21,7 +21,7 @@ _OF_KIND = {
 def problem_of(repair: Repair) -> str | None:
     """The known problem that a repair is of; None of one that is asked about or left.
 
-    Redirected is only what points at nothing: where somebody has written another value since, that was a decision too.
+    Redirected is only what points at nothing, or at the merged row itself: another value since was a decision too.
     """
     if repair.state != PLANNED:
         return None
@@ -29,7 +29,7 @@ def problem_of(repair: Repair) -> str | None:
         return "questions_answered"
     if of_kind := _OF_KIND.get(repair.orphan.kind):
         return of_kind
-    if repair.strategy == "redirect" and repair.orphan.kind == "dangling":
+    if repair.strategy == "redirect" and repair.orphan.kind in ("dangling", "merged"):
         return "references_redirected"
     return "references_supposed" if repair.strategy in CIRCUMSTANTIAL else "references_known"
 

@@ -13,7 +13,7 @@ from rally_etl.protection.finding.doubled import find_doubled
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.imported import find_mislinked, find_unknown_people, find_unlinked
 from rally_etl.protection.finding.moved import find_moved
-from rally_etl.protection.finding.pointing import find_dangling, find_emptied
+from rally_etl.protection.finding.pointing import find_dangling, find_emptied, find_merged
 from rally_etl.protection.finding.teams import find_unpaired, find_unspoken
 from rally_etl.protection.orphans import KINDS, Orphan
 from rally_etl.settings import Settings
@@ -32,6 +32,7 @@ def _find_dangling(ground: Ground) -> Iterator[Orphan]:
 
 _FINDERS: dict[str, Finder] = {
     "dangling": _find_dangling,
+    "merged": find_merged,
     "emptied": find_emptied,
     "moved": find_moved,
     "gone": gone.find_gone,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rally_etl.database.catalog import quote
 from rally_etl.database.references import Reference
+from rally_etl.identity.aliases import redirected_ids
 from rally_etl.protection.finding.broken import orphan, read_broken, what_of
 from rally_etl.protection.finding.ground import Ground
 from rally_etl.protection.finding.knowledge import ONE, Knowledge
@@ -30,6 +31,24 @@ def find_dangling(ground: Ground, references: Iterable[Reference]) -> Iterator[O
             if had != row.was:
                 told = f"{points}, which there is not, and pointed at {had}{was.told()}"
             yield orphan(ground, each, "dangling", row, was, had=had, told=told)
+
+
+def find_merged(ground: Ground) -> Iterator[Orphan]:
+    """References of users to rows that a merge has switched off: somebody wrote them after it."""
+    if "redirects" not in ground.ledger:
+        return
+    into = {target: redirected_ids(ground.connection, target) for target in {each.target for each in ground.references}}
+    for each in ground.references:
+        if each.target_column != "id" or not into[each.target]:
+            continue
+        source = f"from {ground.rows(each)} as u where u.{quote(each.column)} = any(:ids) and exists"
+        rows = read_broken(ground, each, f"{source} ({ground.target_of(each, 'u')})", {"ids": list(into[each.target])})
+        known = _knowledge(ground, each, (row.was for row in rows))
+        for row in rows:
+            was, one = known.of(row.was, row.name), ONE[each.target]
+            merged = f"which was merged into {one} {into[each.target][int(row.was or 0)]}"
+            told = f"{what_of(each, row)} points at {one} {row.was}, {merged}"
+            yield orphan(ground, each, "merged", row, was, had=row.was, told=told)
 
 
 def find_emptied(ground: Ground) -> Iterator[Orphan]:
