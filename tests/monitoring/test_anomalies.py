@@ -330,18 +330,15 @@ def test_health_that_recovers_is_not_predicted_to_cross(story):
 
 def test_look_at_live_is_judged_by_looks_and_runs(story):
     """Outside of runs: what other looks saw is usual; a score that fell is told, and kept with the look."""
-    with story.engine.begin() as connection:
-        for day in range(12):
-            insert = "insert into etl.looks (as_of, health_score, level) values (:day, 97, 'good') returning look"
+    insert = "insert into etl.looks (as_of, health_score, level) values (:day, 97, 'good') returning look"
+    for day in range(13):
+        size, health = (9e8, 80) if day == 12 else (5e8 + day * 1e5, 97)
+        with story.engine.begin() as connection:
             look = connection.scalar(sa.text(insert), {"day": BEGIN + dt.timedelta(days=day)})
-            metrics.store(connection, [Metric(league="*", metric="database_size", value=5e8 + day * 1e5)], look=look)
-            metrics.store(connection, [Metric(league=APTA, metric="health", value=97)], look=look, stage="after")
-    now = [
-        Metric(league="*", metric="database_size", value=9e8),
-        Metric(league=APTA, metric="health", value=80),
-    ]
+            now = [Metric(league="*", metric="database_size", value=size)]
+            metrics.store(connection, [*now, Metric(league=APTA, metric="health", value=health)], look=look)
 
-    found = live_anomalies(story.engine, story.settings, BEGIN + dt.timedelta(days=12), now, look)
+    found = live_anomalies(story.engine, story.settings, look)
 
     assert ["size of the database is 858 MiB; 4"] == [text[:34] for text in found["*"]]
     assert ["the health score is 80; 9"] == [text[:25] for text in found[APTA]]

@@ -13,12 +13,15 @@ import sqlalchemy as sa
 from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.anomalies import Found, Named, Past, find_anomalies, find_forecasts
 from rally_etl.monitoring.calendar import calendar_of
-from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Metric, Point, read_history
+from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Point, read_history
 from rally_etl.monitoring.usual import comparable, why_silent
 from rally_etl.monitoring.watching import Thresholds, Watching, read_watching
 from rally_etl.monitoring.wording import prediction, sentence
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
+
+MOST_LOOKS = 400
+"""So many looks and runs say what is usual of live, at most."""
 
 _OF_FILES = ("records", "records_of_series", "quarantined")
 _SEASONAL = ("match_scores", "schedules")
@@ -26,6 +29,10 @@ _RUN = sa.text(
     "select r.as_of, r.started_at, r.operation is null as is_import,"
     " array(select league from etl.run_leagues as l where l.run_id = r.run_id order by league) as leagues"
     " from etl.runs as r where r.run_id = :run"
+)
+_LOOKED = sa.text(
+    "select l.at, l.as_of, array(select distinct m.league from etl.metrics as m where m.look = l.look"
+    " order by m.league) as leagues from etl.looks as l where l.look = :look"
 )
 _LOADS = sa.text(
     """
@@ -119,44 +126,37 @@ def anomaly_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Meas
     return measures
 
 
-def live_anomalies(
-    engine: sa.Engine, settings: Settings, as_of: dt.date, metrics: Iterable[Metric], look: int | None = None
-) -> dict[str, list[str]]:
-    """What of live is unusual, or heads for a threshold, outside of runs: league (`*`: the database) -> sentences.
+def live_anomalies(engine: sa.Engine, settings: Settings, look: int) -> dict[str, list[str]]:
+    """What is unusual of live, or heads for a threshold, at a look: league (`*`: the database) -> sentences.
 
-    Past looks and runs say what is usual, of each day the last.
+    Past looks and runs say what is usual, of each day the last. What is found is kept in ``etl.anomalies``.
 
     Args:
-        metrics: as measured now, whether stored already or not.
-        look: the look that they are of; what is found is kept with it.
+        look: its number; its metrics are stored.
 
     Raises:
         UsageError: `params/anomalies.yaml`, or a file that it names, cannot be used.
     """
     watching = read_watching(settings.params_dir)
     thresholds = Thresholds(settings.params_dir, watching)
-    leagues = load_leagues(settings.params_dir)
-    at = dt.datetime.now(dt.UTC)
-    measured: dict[str, dict[Named, Point]] = {}
-    for each in metrics:
-        point = Point(at=at, as_of=as_of, value=each.value, is_good=True, look=look)
-        measured.setdefault(each.league, {})[each.metric, each.subject] = point
-    rows: list[dict[str, Any]] = []
+    known = load_leagues(settings.params_dir)
+    found: dict[str, list[dict[str, Any]]] = {}
     with engine.begin() as connection:
-        for league, now in sorted(measured.items()):
-            points = read_history(connection, league, watching.of(league), looks=True, runs=watching.runs)
-            before = {key: _daily([p for p in each if look is None or p.look != look]) for key, each in points.items()}
+        taken = connection.execute(_LOOKED, {"look": look}).one()
+        for league in taken.leagues:
+            metrics = [name for name in watching.of(league) if name in watching.looks]
+            points = read_history(connection, league, metrics, looks=True, runs=MOST_LOOKS)
+            now = {key: point for key, each in points.items() for point in each if point.look == look}
+            before = {key: _daily(point for point in each if point.at < taken.at) for key, each in points.items()}
+            calendar = None
             if league == EVERYWHERE:
-                calendar = None
-                now |= _newest_durations(before)
+                now |= {key: each.pop() for key, each in before.items() if key[0] == "duration" and each}
             else:
-                calendar = calendar_of(leagues.get(league), _Loads(connection, league, at).turns)
-            past = Past(series={key: [p for p in each if p is not now.get(key)] for key, each in before.items()},
-                        calendar=calendar)  # fmt: skip
-            rows += _judge(league, now, past, watching, thresholds, as_of).rows(watching.named)
-        if look is not None:
-            _store(connection, rows, look=look)
-    return {league: [row["told"] for row in rows if row["league"] == league] for league in sorted(measured)}
+                calendar = calendar_of(known.get(league), _Loads(connection, league, taken.at).turns)
+            told = _judge(league, now, Past(series=before, calendar=calendar), watching, thresholds, taken.as_of)
+            found[league] = told.rows(watching.named)
+        _store(connection, [row for rows in found.values() for row in rows], look=look)
+    return {league: [row["told"] for row in rows] for league, rows in found.items() if rows}
 
 
 class _Loads:
@@ -221,14 +221,9 @@ def _before(points: Sequence[Point], moment: dt.datetime) -> list[Point]:
     return [point for point in points if point.at < moment]
 
 
-def _daily(points: Sequence[Point]) -> list[Point]:
+def _daily(points: Iterable[Point]) -> list[Point]:
     """Of each day the last good point: somebody may look every minute."""
     return list({point.as_of: point for point in points if point.is_good}.values())
-
-
-def _newest_durations(series: Mapping[Named, Sequence[Point]]) -> dict[Named, Point]:
-    """How long the stages of the newest run took: known only after it has ended."""
-    return {key: points[-1] for key, points in series.items() if key[0] == "duration" and points}
 
 
 def _store(

@@ -59,6 +59,7 @@ class Watching(BaseModel):
         tolerance: how many times further than measured a value must stray before it is told.
         runs: good runs that say what is usual, at most.
         named: figures of one cause that are named.
+        looks: metrics of `watched` that are judged at looks at live.
         always: good scrapes in a row in which a file was, before its absence is told.
         unwatched: league -> metrics that are not watched there.
     """
@@ -69,6 +70,7 @@ class Watching(BaseModel):
     runs: Annotated[int, Field(ge=1)]
     named: Annotated[int, Field(ge=1)]
     watched: dict[str, Watched]
+    looks: list[str]
     always: Annotated[int, Field(ge=1)]
     unwatched: dict[str, list[str]] = {}
     forecasts: Forecasts
@@ -119,7 +121,12 @@ def read_watching(params_dir: Path) -> Watching:
     """
     path = params_dir / "anomalies.yaml"
     found = read_model(path, Watching, "nothing was judged")
-    named = {*found.watched, *found.forecasts.thresholds, *(name for each in found.unwatched.values() for name in each)}
+    named = {
+        *found.watched,
+        *found.looks,
+        *found.forecasts.thresholds,
+        *(name for each in found.unwatched.values() for name in each),
+    }
     if unknown := sorted(named - KINDS.keys()):
         raise UsageError(
             f"{path}: there is no metric `{unknown[0]}`; nothing was judged\nhint: there are {', '.join(KINDS)}"
