@@ -44,39 +44,43 @@ def main() -> None:
 
 
 def measure(home: Settings, lines: int) -> None:
-    """Print the seconds of every kind of look at one size, each beside those of the first kind."""
+    """Load so many lines, and print the seconds of every kind of look."""
     with own_server(home) as served, project(served) as (folder, url):
         write_large(folder / "scrape", lines)
         import_in_child(folder, url, "health")
         settings = Settings(root=folder, database_url=url)
         engine = connect(settings)
         vacuum(engine)
-        base: list[float] = []
-
-        def row(what: str, seconds: float) -> None:
-            base.append(seconds)
-            load = os.getloadavg()[0]
-            print(f"{lines:>10,} {what:44} {seconds:8.2f} {seconds / base[0]:6.2f} {load:6.1f}", flush=True)
-
-        def looks(what: str, before: Callable[[], object]) -> None:
-            found = []
-            for _ in range(TIMES):
-                before()
-                found.append(_timed(settings, "health", "--json")[0])
-            row(what, min(found))
-
-        looks("health, nothing remembered", lambda: _write(engine, FORGET))
-        looks("health, after the run that loaded the lines", lambda: _verified(engine, settings))
-        looks("health, no row changed since", lambda: None)
-        looks("health, one row of players changed", lambda: _write(engine, PLAYER))
-        looks("health, one match line changed", lambda: _write(engine, LINE))
-        looks("health, no row changed since yesterday", lambda: _yesterday(engine, settings))
-        start = min(_timed(settings, "db", "url")[0] for _ in range(TIMES))
-        row("of which the start of the program", start)
-        _, told = _timed(settings, "run", "--source", str(folder / "scrape"), "--league", KEY, "--dry-run", "--json")
-        stages = {stage["stage"]: stage["seconds"] for stage in json.loads(told)["stages"]}
-        row("the notebook 05_monitoring of a run", stages["monitoring"])
+        show(engine, settings, lines)
         engine.dispose()
+
+
+def show(engine: sa.Engine, settings: Settings, lines: int) -> None:
+    """Print the seconds of every kind of look at what is live, each beside those of the first kind."""
+    base: list[float] = []
+
+    def row(what: str, seconds: float) -> None:
+        base.append(seconds)
+        load = os.getloadavg()[0]
+        print(f"{lines:>10,} {what:44} {seconds:8.2f} {seconds / base[0]:6.2f} {load:6.1f}", flush=True)
+
+    def looks(what: str, before: Callable[[], object]) -> None:
+        found = []
+        for _ in range(TIMES):
+            before()
+            found.append(_timed(settings, "health", "--json")[0])
+        row(what, min(found))
+
+    looks("health, nothing remembered", lambda: _write(engine, FORGET))
+    looks("health, no row changed since", lambda: None)
+    looks("health, one row of players changed", lambda: _write(engine, PLAYER))
+    looks("health, one match line changed", lambda: _write(engine, LINE))
+    looks("health, no row changed since yesterday", lambda: _yesterday(engine, settings))
+    looks("health, after the run that loaded the lines", lambda: _verified(engine, settings))
+    row("of which the start of the program", min(_timed(settings, "db", "url")[0] for _ in range(TIMES)))
+    _, told = _timed(settings, "run", "--source", "scrape", "--league", KEY, "--dry-run", "--json")
+    stages = {stage["stage"]: stage["seconds"] for stage in json.loads(told)["stages"]}
+    row("the notebook 05_monitoring of a run", stages["monitoring"])
 
 
 def _yesterday(engine: sa.Engine, settings: Settings) -> None:
@@ -104,7 +108,12 @@ def _timed(settings: Settings, *arguments: str) -> tuple[float, str]:
     environment = os.environ | {"RALLY_HOME": str(settings.root), "DATABASE_URL": settings.database_url or ""}
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "rally_etl", *arguments], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "rally_etl", *arguments],
+        cwd=settings.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - started
     if done.returncode not in (0, 3, 4):
