@@ -49,9 +49,10 @@ class Persons:
 
     def replacing(self, texts: Iterable[str]) -> Replace:
         """What puts ids in the place of names in *texts*, which are looked up at once; addresses go as well."""
-        wanted = {name for text in texts for name in _candidates(text)}
-        known = self._known(wanted) if wanted else {}
-        return lambda text: without_addresses(_replaced(text, known))
+        windows = {text: list(_windows(text)) for text in set(texts)}
+        wanted = {name.lower() for found in windows.values() for _, _, name in found}
+        known = self._known(wanted) if windows else {}
+        return lambda text: without_addresses(_replaced(text, windows.get(text) or _windows(text), known))
 
     def _known(self, names: set[str]) -> dict[str, tuple[str, set[str]]]:
         """Name in small letters -> what stands in its place, and how the database writes it."""
@@ -98,53 +99,57 @@ def shown_value(fault: Mapping[str, Any]) -> Any:
     return fault["value"]
 
 
-def _windows(text: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Two to five words side by side, the longest first, with and without what may follow a name: start, end, words."""
+def _windows(text: str) -> Iterator[tuple[int, int, str]]:
+    """What may be a name, the longest first: start, end, the name as `First Last`.
+
+    Two to five words side by side, the first and the last with a capital letter, with and without what may follow a
+    name; `Last, First` is turned round.
+    """
     words = list(_WORD.finditer(text))
     for place, first in enumerate(words):
-        parts, comma, windows = [first[0]], False, []
+        if first[0][0].islower():
+            continue
+        parts, turn, windows = [first[0]], 0, []
         for before, word in zip(words[place:], words[place + 1 : place + MOST_WORDS], strict=False):
             between = text[before.end() : word.start()]
-            if not _BETWEEN.fullmatch(between) or (comma and "," in between):
+            if between != " " and (not _BETWEEN.fullmatch(between) or (turn and "," in between)):
                 break
-            comma = comma or "," in between
-            parts = [*parts, word[0] if "," not in between else f",{word[0]}"]
-            windows.append((first.start(), word.end(), parts))
-        for start, end, parts in reversed(windows):
-            yield start, end, parts
-            if tail := _TAIL.search(parts[-1])[0]:
-                yield start, end - len(tail), [*parts[:-1], parts[-1].removesuffix(tail)]
+            turn = len(parts) if "," in between else turn
+            parts = [*parts, word[0]]
+            if not word[0][0].islower():
+                windows.append((first.start(), word.end(), parts, turn))
+        for start, end, found, turn in reversed(windows):
+            yield start, end, _name(found, turn)
+            if tail := _TAIL.search(found[-1])[0]:
+                yield start, end - len(tail), _name([*found[:-1], found[-1].removesuffix(tail)], turn)
 
 
-def _candidates(text: str) -> Iterator[str]:
-    for _, _, words in _windows(text):
-        yield _name(words).lower()
+def _name(words: list[str], turn: int) -> str:
+    """The words, from *turn* on first, without what HTML and JSON have escaped."""
+    name = " ".join([*words[turn:], *words[:turn]])
+    if "&" in name or "\\" in name:
+        name = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(name))
+    return name
 
 
-def _name(words: list[str]) -> str:
-    """`First Last` of words that may stand as `Last, First`, as HTML and JSON may have escaped them."""
-    plain = [_ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(word)) for word in words]
-    turn = next((place for place, word in enumerate(plain) if word.startswith(",")), 0)
-    return " ".join([*plain[turn:], *plain[:turn]]).lstrip(",")
-
-
-def _replaced(text: str, known: Mapping[str, tuple[str, set[str]]]) -> str:
+def _replaced(text: str, windows: Iterable[tuple[int, int, str]], known: Mapping[str, tuple[str, set[str]]]) -> str:
     if not known:
         return text
     parts, end = [], 0
-    for start, stop, words in _windows(text):
-        name = _name(words)
-        if start < end or name.lower() not in known:
-            continue
-        told, written = known[name.lower()]
-        if name in written or (_is_capital(words[0]) and _is_capital(words[-1].lstrip(","))):
-            parts += [text[end:start], told]
+    for start, stop, name in windows:
+        if start >= end and name.lower() in known:
+            parts += [text[end:start], known[name.lower()][0]]
             end = stop
-    return "".join([*parts, text[end:]])
+    text = "".join([*parts, text[end:]])
+    for told, written in known.values():
+        for name in written:  # whom the database writes in small letters
+            if name in text and _is_small(name):
+                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", told, text)
+    return text
 
 
-def _is_capital(word: str) -> bool:
-    return not word[0].islower()  # an escape begins with a backslash
+def _is_small(name: str) -> bool:
+    return name[0].islower() or name.rpartition(" ")[2][0].islower()
 
 
 def _told(ids: list[str]) -> str:
@@ -183,4 +188,7 @@ _KNOWN = """
     select w.name, array_agg(distinct k.told) as told, array_agg(distinct k.written) as written
     from wanted as w join known as k on lower(k.written) = w.name
     group by w.name
+    union all
+    select lower(written), array_agg(distinct told), array_agg(distinct written)
+    from known where written ~ '^[[:lower:]].* | [[:lower:]][^ ]*$' group by 1
 """
