@@ -19,25 +19,10 @@ from rally_etl import logs
 from rally_etl.errors import UsageError
 from rally_etl.scrubbing import secrets_of, without_values
 from rally_etl.settings import Settings
+from strict_json import strict
 
 PASSWORD = "geheim-zwei-drei"
 Read = Callable[[], list[dict[str, Any]]]
-
-
-def strict(text: str) -> list[dict[str, Any]]:
-    """Lines of JSON as the standard has it: no NaN, no key twice, an object per line."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        assert sorted(set(keys)) == sorted(keys)
-        return dict(pairs)
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    found = [json.loads(line, object_pairs_hook=once, parse_constant=refuse) for line in text.splitlines()]
-    assert all(isinstance(each, dict) for each in found)
-    return found
 
 
 @pytest.fixture
