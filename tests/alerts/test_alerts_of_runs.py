@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rally_etl import alerts, gate, recovery
 from rally_etl import ledger as runs_ledger
+from rally_etl.alerts.ofrepairs import note_over
 from rally_etl.errors import Stopped
 from rally_etl.outcomes import Outcome, decide, finish
 from rally_etl.settings import Settings
@@ -262,3 +263,32 @@ def test_a_run_that_was_killed_is_told_by_the_next_start(ledger, module_settings
 
     assert ["queued"] == messages(ledger, "state")
     assert ["ERROR NSTF: a run ended before it could decide"] == messages(ledger)
+
+
+def automatic(problem: str, *, needs_approval: bool = False) -> str:
+    """What an automatic repair is asked for."""
+    return json.dumps({"kind": "orphans", "problem": problem, "needs_approval": needs_approval})
+
+
+def test_automatic_repairs_are_told_by_problem(ended, ledger):
+    """What waits is a warning of its problem, what was mended news of it; no import and no other repair ends them."""
+    waits = [reason("repair_needs_no_approval", "hold", "integration")]
+    ended("1", {"NSTF": ("HOLD", "held", waits)}, operation=automatic("rows_gone", needs_approval=True))
+    ended("2", {"NSTF": ("GO", "verified", [])}, operation=automatic("links_missing"))
+    ended("3", {"NSTF": ("GO", "verified", [])}, operation=json.dumps({"kind": "orphans"}))
+    ended("4", {"NSTF": ("GO", "verified", [])})
+
+    told = rows(ledger, STANDING)
+    assert [
+        ("repairs/rows_gone/repair_needs_no_approval", "open", "warn"),
+        ("repairs/links_missing/mended", "open", "info"),
+    ] == [row[:3] for row in told]
+    assert all(NAME not in row[3] for row in told)
+    with ledger.begin() as connection:
+        note_over(connection, ["links_missing"])
+    ended("5", {"NSTF": ("GO", "verified", [])}, operation=automatic("rows_gone", needs_approval=True))
+    assert {
+        ("repairs/rows_gone/repair_needs_no_approval", "resolved"),
+        ("repairs/links_missing/mended", "resolved"),
+        ("repairs/rows_gone/mended", "open"),
+    } == {row[:2] for row in rows(ledger, STANDING)}
