@@ -9,8 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from histories import write_history
 from rally_etl import workbook
-from rally_etl.reporting import charts, drill, executed, tables, write_report
+from rally_etl.reporting import charts, drill, executed, tables, write_list, write_report
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert(1)</script>"
@@ -69,6 +70,21 @@ def test_index_page_draws_offline(engine, settings, finished_run, document, visi
     assert "APTA_CHICAGO was published; NSTF waits for approval; CITA was refused and is as before." == page.inner_text(
         "h1"
     )
+
+
+def test_list_of_runs_draws_offline_on_a_telephone(engine, settings, visit):
+    """The list draws its charts from the file beside it, and nothing of it is wider than a telephone."""
+    with engine.begin() as connection:
+        write_history(connection, 20, refused={12: "CNSWPL", 19: "NSTF"})
+    settings.reports_dir.mkdir()
+
+    page, requests, complaints = visit(write_list(engine, settings), viewport={"width": 390, "height": 844})
+
+    assert [] == requests
+    assert [] == complaints
+    assert 2 == page.locator("figure.chart:has(svg.main-svg)").count()
+    assert 390 == page.evaluate("document.documentElement.scrollWidth")
+    assert "all leagues" in page.locator("#trends").text_content()
 
 
 def test_text_from_a_scrape_stays_text(engine, settings, finished_run, document, visit):
