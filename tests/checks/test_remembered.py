@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import first
-from rally_etl.checks import CheckResult, blocking_on_live, check_live, remembered
+from rally_etl.checks import CheckResult, RunFacts, blocking_on_live, check_live, remembered
+from rally_etl.checks.questions import Suite
 from rally_etl.checks.remembered import told_remembered
+from rally_etl.checks.running import open_sessions
 from rally_etl.database.catalog import IMPORTED
 from scrapes import APTA, Import, small
 
@@ -334,3 +336,21 @@ def test_look_after_a_publish_leaves_its_answers(loaded: Import):
     assert READS_LINES in wrong
     assert not any(check.startswith("constraint/") for check in wrong)
     assert {each.check: each.outcome for each in ask(loaded)}[READS_LINES] == "failed"
+
+
+def test_table_that_changes_after_the_snapshot_leaves_no_answer(loaded: Import):
+    """A look reads a table as it is named now, its catalogue as it was: what comes of both is not kept."""
+    swap = CHANGES["two columns change names"]
+    with open_sessions(loaded.engine, loaded.settings, "public") as sessions:
+        suite = Suite.read(loaded.settings)
+        write(loaded, *swap)
+        facts = RunFacts("live", AS_OF, (APTA,))
+        league_id = sessions.first.scalar(sa.text("select id from leagues"))
+        questions = suite.questions(sessions.first, [(APTA, league_id)], facts)
+        memory = remembered.open_memory(sessions.first, questions)
+        assert memory is not None
+        sessions.run([memory.task(each) for each in questions])
+        remembered.keep(loaded.engine, memory)
+    write(loaded, *swap)
+
+    assert old(ask(loaded)).isdisjoint({READS_LINES, LINES_TWICE})

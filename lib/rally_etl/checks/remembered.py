@@ -179,21 +179,27 @@ def open_memory(connection: sa.Connection, questions: Sequence[Question], *, fre
 
 
 def keep(engine: sa.Engine, memory: Memory | None) -> None:
-    """Write the new answers down for later looks; a role or a server that cannot write keeps none."""
+    """Write the new answers down for later looks; a role or a server that cannot write keeps none.
+
+    The snapshot of the look is still open, and holds its tables as they are. Of one that had become another between
+    the snapshot and the first reading, which a snapshot does not show, no answer is kept.
+    """
     if memory is None or not memory.new:
         return
-    rows = [
-        {
-            "question": name,
-            "asked": asked,
-            "tables": memory.told(memory.reads[name]),
-            "results": [_as_json(result) for result in results],
-        }
-        for name, (asked, results) in memory.new.items()
-        if results and all(result.outcome in ANSWERED for result in results)
-    ]
     try:
         with engine.begin() as connection:
+            plain = connection.execute(_TABLES, {"names": sorted(memory.tables)})
+            same = {row.name for row in plain if row.is_a == memory.tables[row.name].is_a}
+            rows = [
+                {
+                    "question": name,
+                    "asked": asked,
+                    "tables": memory.told(memory.reads[name]),
+                    "results": [_as_json(result) for result in results],
+                }
+                for name, (asked, results) in memory.new.items()
+                if results and all(result.outcome in ANSWERED for result in results) and memory.reads[name] <= same
+            ]
             connection.execute(_FORGET, {"at": memory.at - OLDEST})
             connection.execute(_KEEP, {"at": memory.at, "next_xid": memory.next_xid, "rows": json.dumps(rows)})
     except sa.exc.DBAPIError:
