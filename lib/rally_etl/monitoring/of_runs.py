@@ -33,9 +33,6 @@ _STAGES = sa.text(
     "select stage, extract(epoch from finished_at - started_at) as seconds from etl.stages"
     " where run_id = :run and started_at is not null and finished_at is not null order by ordinal"
 )
-_RUN = sa.text(
-    "select extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at) from etl.runs where run_id = :run"
-)
 
 
 def file_metrics(connection: sa.Connection, run_id: str) -> list[Metric]:
@@ -91,13 +88,13 @@ def read_results(connection: sa.Connection, run_id: str) -> list[CheckResult]:
 
 
 def duration_metrics(connection: sa.Connection, run_id: str) -> list[Metric]:
-    """`duration` of each stage that has ended, and of the run until now."""
-    found = [
-        Metric(league=EVERYWHERE, metric="duration", subject=row.stage, value=float(row.seconds))
-        for row in connection.execute(_STAGES, {"run": run_id})
+    """`duration` of each stage that has ended, and of all of them: a run may wait for days between two of its steps."""
+    seconds = {row.stage: float(row.seconds) for row in connection.execute(_STAGES, {"run": run_id})}
+    if seconds:
+        seconds[""] = sum(seconds.values())
+    return [
+        Metric(league=EVERYWHERE, metric="duration", subject=stage, value=value) for stage, value in seconds.items()
     ]
-    total = connection.scalar(_RUN, {"run": run_id})
-    return found + ([Metric(league=EVERYWHERE, metric="duration", value=float(total))] if total is not None else [])
 
 
 def _of_file(league: str, kind: str, counts: Counter[str]) -> list[Metric]:
