@@ -300,20 +300,6 @@ def test_measures_without_any_result(planned: sa.Engine, settings: Settings):
     assert measures["SAMPLE"]["checks_expected"]["value"] > measures["SAMPLE"]["checks_run"]["value"] == 0
 
 
-def test_measures_are_kept_for_trends(planned: sa.Engine, settings: Settings):
-    """The ledger's metrics hold the measures that were returned."""
-    run_checks(planned, settings, RUN_ID)
-    measures = validation_measures(planned, settings, RUN_ID)
-    with planned.connect() as connection:
-        rows = connection.execute(
-            sa.text("select league, metric, value from etl.metrics where stage = 'validation'")
-        ).all()
-
-    assert {(league, name, each["value"]) for league, found in measures.items() for name, each in found.items()} == set(
-        map(tuple, rows)
-    )
-
-
 def test_unknown_run_is_refused(engine: sa.Engine, settings: Settings):
     """A run that the ledger does not have cannot be checked."""
     with pytest.raises(UsageError, match="no run"):

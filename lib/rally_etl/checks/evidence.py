@@ -9,11 +9,9 @@ import sqlalchemy as sa
 from rally_etl.checks.constraints import candidate_constraints
 from rally_etl.checks.suite import Suite, run_facts
 from rally_etl.database.engine import read_only
-from rally_etl.measures import Measures, measure, store_metrics
+from rally_etl.measures import Measures, measure
 from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
-
-STAGE = "validation"
 
 _RESULTS = sa.text(
     "select league, check_name, severity, outcome, failing_rows, error from etl.check_results"
@@ -28,7 +26,7 @@ _TAKES_BACK_IMPORT = sa.text(
 
 
 def validation_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
-    """Measures of the stage per league, from the ledger; they go to the ledger's metrics too.
+    """Measures of the stage per league, from the ledger.
 
     What should have run is counted from the files and the database's constraints, not from what did run.
     """
@@ -36,12 +34,10 @@ def validation_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
     with engine.connect() as connection:
         results = connection.execute(_RESULTS, {"run_id": run_id}).all()
         takes_back = connection.scalar(_TAKES_BACK_IMPORT, {"run_id": run_id})
-    leagues = {
+    return {
         league: _of_league(names, [row for row in results if row.league == league], takes_back)
         for league, names in expected.items()
     }
-    store_metrics(engine, run_id, STAGE, leagues)
-    return leagues
 
 
 def expected_checks(engine: sa.Engine, settings: Settings, run_id: str) -> dict[str, dict[str, str]]:

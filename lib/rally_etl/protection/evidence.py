@@ -20,7 +20,7 @@ from rally_etl.database.references import (
     read_reference_params,
 )
 from rally_etl.errors import RallyEtlError
-from rally_etl.measures import Measures, counted, measure, store_metrics
+from rally_etl.measures import Measures, counted, measure
 from rally_etl.naming import load_leagues
 from rally_etl.planning.operations import of_run
 from rally_etl.planning.schema import schemas
@@ -33,7 +33,6 @@ from rally_etl.protection.stored.evidence import unlike_snapshot
 from rally_etl.protection.user_tables import find_user_tables
 from rally_etl.settings import Settings
 
-STAGE = "integration"
 NAMES = (
     "references_lost",
     "references_moved",
@@ -129,7 +128,6 @@ def integration_measures(engine: sa.Engine, settings: Settings, run_id: str) -> 
     measures = found.measures()
     with engine.begin() as connection:
         store_accounts(connection, run_id, "candidate", accounts)
-    store_metrics(engine, run_id, STAGE, measures)
     return measures
 
 
