@@ -178,7 +178,7 @@ def test_missing_file_is_told(twelve_weeks):
 
     (told,) = twelve_weeks.told(under_test(twelve_weeks, {}, without=without))
 
-    assert told.startswith("the file of standings is missing; 5")
+    assert told == "the file of standings is missing; each of the last 8 scrapes had it, with 524 records"
 
 
 @pytest.mark.parametrize(
@@ -285,6 +285,33 @@ def test_feed_that_stands_still_is_told_by_its_age(story):
     (told,) = story.told(story.run(stale, files="apta-0009", state="audited"))
 
     assert told.startswith("age of the newest match is 16 days")
+
+
+def test_break_makes_no_match_old(story):
+    """Three weeks over the end of the year without a match and without one due: nothing is late."""
+    for week in range(12):
+        story.run(good(week) | {("days_behind", ""): 0})
+    quiet = good(12) | {("days_since_match", ""): 23, ("days_behind", ""): 0}
+    late = good(12) | {("days_since_match", ""): 23, ("days_behind", ""): 16}
+
+    assert [] == story.told(story.run(quiet, state="audited"))
+    (told,) = story.told(story.run(late, state="audited"))
+    assert told.startswith("matches behind the schedule")
+
+
+def test_file_that_never_changes_is_missed_too(story):
+    """The same schedule each week says nothing new, and is there: only a scrape without it is told."""
+    for week in range(10):
+        story.run(good(week) | {("records", "schedules"): 1674}, files=f"week {week}")
+    with story.engine.begin() as connection:
+        connection.execute(sa.text("update etl.source_files set sha256 = 'the same' where kind = 'schedules'"))
+    again = story.run(good(10) | {("records", "schedules"): 1674}, state="audited")
+    with story.engine.begin() as connection:
+        connection.execute(sa.text("update etl.source_files set sha256 = 'the same' where kind = 'schedules'"))
+
+    assert [] == story.told(again)
+    (told,) = story.told(story.run(good(10), state="audited"))
+    assert told == "the file of schedules is missing; each of the last 8 scrapes had it, with 1,674 records"
 
 
 def test_new_season_begins_anew(story):

@@ -93,6 +93,8 @@ def lines_of(found: dict[str, Any], *, detailed: bool) -> Iterator[str]:
         yield f"  {league:14} {scored['health_score']:5.1f}  {scored['level']:8}  {printable(_why(scored))}".rstrip()
         if detailed:
             yield from _parts(scored)
+    for league, texts in found.get("unusual", {}).items():
+        yield from (f"  {league:14} unusual: {printable(text)}" for text in texts)
     if detailed and (advice := found["recommendations"]):
         yield ""
         yield "to do, what wins most first"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,7 @@ class Found:
         day: that the point under test stands for.
         stray: how far off, in half-widths of the band.
         since: day of the first of the points in a row that were unusual.
+        always: good scrapes in a row that had the file which is gone.
     """
 
     league: str
@@ -50,6 +52,7 @@ class Found:
     threshold: float | None = None
     days_left: int | None = None
     is_gone: bool = False
+    always: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,16 @@ class Past:
     """The points of a league before the one under test, the oldest first, and its calendar.
 
     Attributes:
-        series: metric and subject -> points; those that read the same files again are left out, see `past`.
+        series: metric and subject -> points, without those of files that were read again.
         calendar: None where no season matters.
+        scrapes: kinds of files in each good scrape, the oldest first.
+        repeated: what says nothing new at the point under test, for its files are those of the scrape before.
     """
 
     series: Mapping[Named, Sequence[Point]]
     calendar: Calendar | None
+    scrapes: Sequence[Collection[str]] = ()
+    repeated: Collection[Named] = ()
 
 
 def find_anomalies(league: str, now: Mapping[Named, Point], past: Past, watching: Watching) -> list[list[Found]]:
@@ -74,24 +81,25 @@ def find_anomalies(league: str, now: Mapping[Named, Point], past: Past, watching
     day = next((point.as_of for point in now.values()), None)
     if day is None:
         return []
-    values = {key: point.value for key, point in now.items()} | dict.fromkeys(_gone(now, past, watching), 0.0)
     found = []
-    for (metric, subject), value in values.items():
-        points, kind, watched = past.series.get((metric, subject), ()), KINDS[metric], watching.watched.get(metric)
-        if watched is None or metric in watching.unwatched.get(league, ()) or _is_sum(metric, subject):
+    for (metric, subject), point in now.items():
+        if not _is_judged(league, metric, subject, now, watching) or (metric, subject) in past.repeated:
             continue
+        points, kind = past.series.get((metric, subject), ()), KINDS[metric]
         band = usual(points, day, kind, past.calendar)
-        if band is None or not watched.is_worth(value, band.expected):
+        if band is None or not watching.watched[metric].is_worth(point.value, band.expected):
             continue
-        stray = band.stray(value, kind)
+        stray = band.stray(point.value, kind)
         if stray > UNUSUAL * watching.tolerance:
             found.append(
                 Found(
-                    league=league, kind="anomaly", metric=metric, subject=subject, day=day, value=value, band=band,
-                    stray=stray, since=_since(points, day, metric, past.calendar),
-                    is_gone=value == 0 and metric in COUNTED,
+                    league=league, kind="anomaly", metric=metric, subject=subject, day=day, value=point.value,
+                    band=band, stray=stray, since=_since(points, day, metric, past.calendar),
+                    is_gone=point.value == 0 and metric in COUNTED,
                 )
             )  # fmt: skip
+    if "records" in watching.of(league):
+        found += _gone(league, now, past, watching, day)
     return _grouped(found)
 
 
@@ -123,25 +131,34 @@ def find_forecasts(
     return sorted(found, key=lambda each: (each.days_left, each.metric, each.subject))
 
 
-def _gone(now: Mapping[Named, Point], past: Past, watching: Watching) -> Iterator[Named]:
+def _gone(league: str, now: Mapping[Named, Point], past: Past, watching: Watching, day: dt.date) -> Iterator[Found]:
     """Files that were in each of the last good scrapes and are not in this one."""
-    files = {key: points for key, points in past.series.items() if key[0] == "records" and key[1]}
-    if not any(key in now for key in files):
-        return
-    runs = {point.run_id: point.at for points in files.values() for point in points if point.is_good}
-    last = sorted(runs, key=runs.__getitem__)[-watching.always :]
-    for key, points in files.items():
-        if key not in now and len(last) == watching.always and set(last) <= set(_good_runs(points)):
-            yield key
+    read = {subject for metric, subject in now if metric == "records"}
+    last = past.scrapes[-watching.always :]
+    always = set.intersection(*map(set, last)) if read and len(last) == watching.always else set()
+    for kind in sorted(always - read):
+        points = past.series.get(("records", kind), ())
+        if points:
+            known = points[-1].value
+            band = usual(points, day, KINDS["records"], past.calendar)
+            yield Found(
+                league=league, kind="anomaly", metric="records", subject=kind, day=day, value=0.0, stray=math.inf,
+                band=band or Band(expected=known, low=known, high=known, runs=len(last)), since=day,
+                is_gone=True, always=watching.always,
+            )  # fmt: skip
+
+
+def _is_judged(league: str, metric: str, subject: str, now: Collection[Named], watching: Watching) -> bool:
+    """Is it watched, no sum, and not told better by another metric?"""
+    if metric not in watching.of(league) or _is_sum(metric, subject):
+        return False
+    # where a schedule says what was due, a break in which nobody plays makes no match old
+    return not (metric == "days_since_match" and ("days_behind", "") in now)
 
 
 def _is_sum(metric: str, subject: str) -> bool:
     """Is it a sum over subjects? Its parts are judged; the sum also falls where a file was not scraped."""
     return bool(KINDS[metric].subject) and (not subject or (KINDS[metric].absent == "gone" and "/" not in subject))
-
-
-def _good_runs(points: Sequence[Point]) -> list[str]:
-    return [point.run_id for point in points if point.is_good and point.run_id]
 
 
 def _as_good(point: Point) -> Point:

@@ -20,6 +20,7 @@ from rally_etl.monitoring.gathering import Around, findings_of, in_season, known
 from rally_etl.monitoring.health import WORST, Finding, Score, score, worst_parts
 from rally_etl.monitoring.health_params import HealthParams, level_of, read_health_params
 from rally_etl.monitoring.keeping import store_look
+from rally_etl.monitoring.unusual import live_anomalies
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
 
@@ -38,7 +39,8 @@ def health_live(
 ) -> dict[str, Any]:
     """The health of the live database now, as ``health --json`` prints it; the total is that of the worst league.
 
-    A look at all leagues as of today is kept in the ledger with its metrics, for trends.
+    A look at all leagues as of today is kept in the ledger with its metrics, for trends, and judged by past looks:
+    ``unusual`` has the sentences by league.
 
     Args:
         as_of: the day that counts as today; None is today in UTC.
@@ -73,7 +75,8 @@ def health_live(
     if not league and as_of in (None, today):
         seconds = time.perf_counter() - started
         known = known_of(around)
-        _, notes = store_look(engine, settings, found, results, as_of=today, seconds=seconds, known=known)
+        look, notes = store_look(engine, settings, found, results, as_of=today, seconds=seconds, known=known)
+        found["unusual"] = live_anomalies(engine, settings, look) if look is not None else {}
         for note in notes:
             tell(note)
     return found

@@ -109,10 +109,15 @@ def anomaly_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Meas
             if run.is_import:
                 points = read_history(connection, league, watching.of(league), runs=watching.runs)
                 loads = _Loads(connection, league, run.started_at, run_id)
-                now = loads.newly({key: found for key, each in points.items() if (found := _of_run(each, run_id))})
+                now = {key: found for key, each in points.items() if (found := _of_run(each, run_id))}
                 before = {key: _before(each, run.started_at) for key, each in points.items()}
                 calendar = calendar_of(leagues.get(league), loads.turns)
-                past = Past(series=loads.once(before), calendar=calendar)
+                past = Past(
+                    series=loads.once(before),
+                    calendar=calendar,
+                    scrapes=loads.scrapes,
+                    repeated={key for key, point in now.items() if not loads.is_new(key, point)},
+                )
                 told = _judge(league, now, past, watching, thresholds, run.as_of)
             found = told.rows(watching.named)
             texts = {kind: [row["told"] for row in found if row["kind"] == kind] for kind in ("anomaly", "forecast")}
@@ -160,15 +165,18 @@ def live_anomalies(engine: sa.Engine, settings: Settings, look: int) -> dict[str
 
 
 class _Loads:
-    """The good loads of a league up to a moment: which of their files were new, and when a new season came."""
+    """The good loads of a league up to a moment, and the run under test: which files were new, when a season came."""
 
     def __init__(self, connection: sa.Connection, league: str, until: dt.datetime, run_id: str | None = None) -> None:
         self.turns: list[dt.date] = []
         self._new: dict[str, set[str]] = {}
         known: dict[str, str] = {}
+        kinds: dict[str, set[str]] = {}
         seasons: dict[str, int] = {}
         for row in connection.execute(_LOADS, {"league": league, "until": until, "run": run_id}):
             new = self._new.setdefault(row.run_id, set())
+            if row.run_id != run_id:
+                kinds.setdefault(row.run_id, set()).add(row.kind)
             if known.get(row.kind) != row.sha256:
                 new.add(row.kind)
                 known[row.kind] = row.sha256
@@ -176,6 +184,7 @@ class _Loads:
                 if row.season > seasons.get(row.kind, row.season) and row.as_of not in self.turns:
                     self.turns.append(row.as_of)
                 seasons[row.kind] = max(row.season, seasons.get(row.kind, row.season))
+        self.scrapes = list(kinds.values())
 
     def is_new(self, key: Named, point: Point) -> bool:
         """Does a point tell something that the load before had not told? What counts days always does."""
@@ -188,10 +197,6 @@ class _Loads:
     def once(self, series: Mapping[Named, Sequence[Point]]) -> dict[Named, list[Point]]:
         """The points without those of files that were read again."""
         return {key: [point for point in points if self.is_new(key, point)] for key, points in series.items()}
-
-    def newly(self, now: Mapping[Named, Point]) -> dict[Named, Point]:
-        """The same for the point under test of each metric."""
-        return {key: point for key, point in now.items() if self.is_new(key, point)}
 
 
 def _judge(

@@ -22,6 +22,11 @@ _UNITS = {"seconds": "s", "milliseconds": "ms"}
 def sentence(group: Sequence[Found], named: int) -> str:
     """What is unusual, what is usual, since when, and the *named* worst of what changed from the same cause."""
     first, *others = group
+    if first.metric == "records" and first.is_gone:
+        return (
+            f"{_name(first)} is missing; each of the last {first.always} scrapes had it,"
+            f" with {counted(round(first.band.expected), 'record')}"
+        )
     if others and first.metric.endswith("_of_series"):
         text = _many_series(group, named)
     else:
