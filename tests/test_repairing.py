@@ -159,9 +159,9 @@ class Live:
         return {each["problem"]: each for each in self.document(**named)["problems"]}
 
     def incidents(self) -> list[tuple[str, str, str]]:
-        """Cause, severity and state of what stands open."""
+        """Cause, severity and state of what stands open, without what is of one run alone."""
         rows = self.importing.rows(
-            "select cause, severity, state from etl.incidents where state <> 'resolved' order by 1"
+            "select cause, severity, state from etl.incidents where state <> 'resolved' and cause <> '' order by 1"
         )
         return [tuple(row) for row in rows]
 

@@ -211,8 +211,9 @@ def asked_by(operation: Mapping[str, Any] | None) -> str | None:
     """Who has asked for a run without a scrape and why, or which file allows it; None of an import."""
     if not operation or "by" not in operation:
         return None
-    what = f"automatic repair of {operation['problem']}, " if "problem" in operation else ""
-    return f"{what}{operation['by']}: {operation['reason']}"
+    if "problem" in operation and not operation.get("again"):
+        return f"automatic repair, allowed by {operation['reason']}"
+    return f"{operation['by']}: {operation['reason']}"
 
 
 def resumptions(engine: sa.Engine, run_id: str) -> list[dict[str, str | None]]:

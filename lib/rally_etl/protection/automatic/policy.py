@@ -59,12 +59,12 @@ class Policies:
     def operation(self, problem: str, *, needs_approval: bool) -> dict[str, Any]:
         """What a run that mends a problem by this file is asked for, and by whom."""
         policy = self.problems[problem]
-        allowed = "on approval" if needs_approval else "without asking"
+        how = "waits for an approval" if needs_approval else "is mended without asking"
         return {
             "kind": PROBLEMS[problem].kind,
             "problem": problem,
             "by": f"{policy.owner} (params/{FILE})",
-            "reason": f"params/{FILE} ({self.sha256[:12]}) lets {problem} be mended {allowed}: {policy.why}",
+            "reason": f"params/{FILE} ({self.sha256[:12]}): {problem} {how}, says {policy.owner}: {policy.why}",
             "params_sha256": self.sha256,
             "needs_approval": needs_approval,
             "at_most": policy.at_most,
