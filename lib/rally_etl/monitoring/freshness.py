@@ -8,18 +8,29 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-_NEWEST_MATCH = sa.text(
-    "select league_id, max(match_date) as newest from match_scores where match_date <= :as_of group by league_id"
-)
-_DUE = sa.text(
-    "select s.league_id, max(s.match_date) filter (where s.match_date <= :as_of) as newest,"
-    " min(s.match_date) filter (where s.match_date > :as_of) as next,"
-    " min(s.match_date) filter"
-    " (where s.match_date <= :as_of and (s.match_date > p.newest or p.newest is null)) as missed"
-    " from schedule as s left join ("
-    "select league_id, max(match_date) as newest from match_scores where match_date <= :as_of group by league_id"
-    ") as p on p.league_id = s.league_id"
-    " where coalesce(s.away_team, '') <> '' and s.home_team not ilike '%practice%' group by s.league_id"
+_FRESHNESS = sa.text(
+    """
+    with played as materialized (
+        select league_id, max(match_date) as newest from match_scores where match_date <= :as_of group by league_id
+    ),
+    due as (
+        select
+            s.league_id,
+            max(s.match_date) filter (where s.match_date <= :as_of) as newest,
+            min(s.match_date) filter (where s.match_date > :as_of) as next,
+            min(s.match_date) filter (
+                where s.match_date <= :as_of and (s.match_date > p.newest or p.newest is null)
+            ) as missed
+        from schedule as s
+        left join played as p on p.league_id = s.league_id
+        where coalesce(s.away_team, '') <> '' and s.home_team not ilike '%practice%'
+        group by s.league_id
+    )
+    select l.id, p.newest as played, d.newest as due, d.next, d.missed
+    from leagues as l
+    left join played as p on p.league_id = l.id
+    left join due as d on d.league_id = l.id
+    """
 )
 
 
@@ -74,16 +85,13 @@ class Freshness:
 
 def read_freshness(connection: sa.Connection, as_of: dt.date) -> dict[int, Freshness]:
     """``leagues.id`` -> freshness, for every league of what *connection* sees."""
-    played = {row.league_id: row.newest for row in connection.execute(_NEWEST_MATCH, {"as_of": as_of})}
-    due = {row.league_id: row for row in connection.execute(_DUE, {"as_of": as_of})}
-    found = {}
-    for league_id in connection.scalars(sa.text("select id from leagues")):
-        row = due.get(league_id)
-        found[league_id] = Freshness(
+    return {
+        row.id: Freshness(
             as_of=as_of,
-            newest_match=played.get(league_id),
-            newest_due=row and row.newest,
-            next_due=row and row.next,
-            first_missed=row and row.missed,
+            newest_match=row.played,
+            newest_due=row.due,
+            next_due=row.next,
+            first_missed=row.missed,
         )
-    return found
+        for row in connection.execute(_FRESHNESS, {"as_of": as_of})
+    }
