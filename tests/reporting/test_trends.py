@@ -115,7 +115,7 @@ def test_every_strip_has_a_scale_of_its_own(past):
 def test_what_did_not_become_live_is_off_the_line(past):
     """A refused run is a hollow mark; the line goes on without it."""
     figure = drawn(past[0], "health", leagues=["NSTF"])
-    line, hollow = traces(figure, "what became live")["y"], traces(figure, "refused, held or not published")["y"]
+    line, hollow = traces(figure, "what became live")["y"], traces(figure, "did not become live")["y"]
 
     assert RUNS - 1 == len(line.y)
     assert 1 == len(hollow.y)

@@ -15,7 +15,7 @@ RUNS = 200
 """So many of the newest runs are drawn, and so many days of looks at live."""
 LOOKED = "a look at live"
 STATES = {
-    "": "not decided yet", "planned": "not published", "audited": "not published", "held": "waits for approval",
+    "": "not decided", "planned": "not published", "audited": "not published", "held": "waits for approval",
     "refused": "refused", "approved": "not published yet", "published": "published", "verified": "published",
     "undone": "taken back", "failed": "the run failed",
 }  # fmt: skip
@@ -171,6 +171,8 @@ def _places(moments: Sequence[sa.Row]) -> dict[str | int, dt.datetime]:
 def _outcome(row: sa.Row) -> str:
     if row.look is not None:
         return LOOKED
+    if row.status == "running":
+        return "not decided yet"
     if row.dry_run:
         return "a dry run"
     if row.league == EVERYWHERE:
@@ -235,8 +237,8 @@ _MOMENTS = sa.text(
     """
 )
 _COLUMNS = """
-    select h.league, h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look, r.dry_run, l.state,
-        a.low, a.high, a.told
+    select h.league, h.metric, h.subject, h.at, h.as_of, h.value, h.is_good, h.run_id, h.look,
+        r.dry_run, r.status, l.state, a.low, a.high, a.told
 """
 _FACTS = """
     left join etl.runs as r on r.run_id = h.run_id

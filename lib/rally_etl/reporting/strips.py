@@ -103,7 +103,7 @@ def _traces(strip: Strip, axis: str) -> list[dict[str, Any]]:
          "fillcolor": BAND, "line": {"width": 0}, "hoverinfo": "skip"},
         {"name": "what became live", **_points(strip, live), "mode": "lines+markers",
          "line": {"color": LINE, "width": 2}, "marker": {"color": LINE, "size": 5 if len(order) <= FEW else 3}},
-        {"name": "refused, held or not published", **_points(strip, other), "mode": "markers",
+        {"name": "did not become live", **_points(strip, other), "mode": "markers",
          "marker": {"color": LINE, "size": 8 if len(order) <= FEW else 6, **ring}},
         {"name": "unusual", **_points(strip, odd), "mode": "markers", "marker": {"color": ODD, "size": 13, **ring}},
     ]  # fmt: skip

@@ -180,13 +180,19 @@ def _sentence(facts: str, strips: Sequence[Strip], latest: Sequence[Series]) -> 
         others = sum(1 for each in latest if len(each.points) - 1 in each.unusual) - 1
         rest = f"{counted(others, 'other is', 'others are')} unusual too" if others else _others(series, latest)
         return f"{_fell(series, place)}, {_usual(series, place)} usual" + (f"; {rest}" if rest else "") + more
-    if any(band for strip in strips for band in strip.bands[-1:]):
+    if all(_is_usual(strip) for strip in strips):
         facts += ", as usual"
     before = [(strip.series, max(strip.series.unusual)) for strip in strips if strip.series.unusual]
     if before:
         series, place = max(before, key=lambda each: each[0].places[each[1]])
         facts += f"; {_fell(series, place, capital=False)}"
     return facts + more
+
+
+def _is_usual(strip: Strip) -> bool:
+    """Is it known what is usual of the newest point, and is the point so?"""
+    band = strip.bands[-1]
+    return band is not None and not band.is_unusual(strip.series.last.value, KINDS[strip.series.metric])
 
 
 def _others(series: Series, latest: Sequence[Series]) -> str:
@@ -265,8 +271,13 @@ def _volume_facts(series: Sequence[Series]) -> str:
     return f"The tables hold {counted(rows, 'row')} of {counted(leagues, 'league')}"
 
 
+def _lack(series: Series) -> tuple[bool, float]:
+    """The lowest coverage first; what a league does not have at all (a rating) comes last."""
+    return not series.last.value, series.last.value
+
+
 def _coverage_facts(series: Sequence[Series]) -> str:
-    worst = min(_of_leagues(series) or series, key=lambda each: each.last.value)
+    worst = min(_of_leagues(series) or series, key=_lack)
     what = NAMED["coverage"](worst.subject)
     return f"Coverage is lowest for {what} in {worst.league}: {_told(worst, worst.last.value)}"
 
@@ -310,7 +321,7 @@ TRENDS: dict[str, Trend] = {
         metrics=("records", "rows"), facts=_volume_facts,
         place=lambda each: (_of_table(each), each.metric, -each.last.value),
     ),
-    "coverage": Trend(metrics=("coverage",), facts=_coverage_facts, place=lambda each: (each.last.value,)),
+    "coverage": Trend(metrics=("coverage",), facts=_coverage_facts, place=_lack),
     "orphans": Trend(
         metrics=("orphans",), facts=_orphan_facts, place=lambda each: (each.subject != "", -each.last.value)
     ),
