@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -52,5 +53,5 @@ def calendar_of(league: League, turns: Iterable[dt.date] = ()) -> Calendar:
 
 
 def _month_day(text: str) -> MonthDay:
-    month, day = text.split("-")
-    return int(month), int(day)
+    month, day = map(int, text.split("-"))
+    return month, min(day, calendar.monthrange(2025, month)[1])

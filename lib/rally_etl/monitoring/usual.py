@@ -27,7 +27,7 @@ LEVEL = 20
 LAST = 3
 HALF_WIDTH = 1.645 * 1.4826 * 1.2
 """Of the middle 90 %, in median distances: of a normal distribution, and a fifth for tails that are not (measured)."""
-UNUSUAL = 2.4
+UNUSUAL = 2.2
 """A value is unusual when it strays further than so many half-widths of its band: measured, see docs/anomalies.md."""
 
 
@@ -144,16 +144,19 @@ def _band(values: np.ndarray, days: np.ndarray, kind: Kind) -> Band:
     size = min(LEVEL, len(values) // 2)
     told = _told(values, days, size, kind)
     errors = values[size:] - told[:-1]
-    middle = _median(errors)
-    width = HALF_WIDTH * _median(np.abs(errors - middle))
+    middle = float(_median(errors))
+    width = HALF_WIDTH * float(_median(np.abs(errors - middle)))
     few = 1 + 2 / len(errors)
-    expected, least = float(told[-1]), grain(float(told[-1]), kind)
-    below, above = max(least, (width - middle) * few), max(least, (width + middle) * few)
+    expected = float(told[-1])
+    least = grain(expected, kind)
+    # that values lie off their level is usual to the better side, as where rows grow; to the worse it is a creep
+    below = width - (max(middle, 0.0) if kind.worse == "down" else middle)
+    above = width + (min(middle, 0.0) if kind.worse == "up" else middle)
     if kind.unit in ("rows", "records") and kind.worse == "down":  # nobody is told of growth, the band has it
-        above = max(above, float(np.quantile(errors, 0.95)) * few)
+        above = max(above, float(np.quantile(errors, 0.95)))
     bottom, top = bounds(kind)
-    low, high = max(bottom, expected - below), min(top, expected + above)
-    return Band(expected=expected, low=low, high=high, runs=len(values))
+    low, high = (expected - max(least, few * below), expected + max(least, few * above))
+    return Band(expected=expected, low=max(bottom, low), high=min(top, high), runs=len(values))
 
 
 def _told(values: np.ndarray, days: np.ndarray, size: int, kind: Kind) -> np.ndarray:

@@ -7,6 +7,7 @@ the seasons to learn from; what is reported is of other seasons.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -32,11 +33,12 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m rally_etl.bench.anomalies", description=__doc__)
     parser.add_argument("--seeds", type=int, default=len(LEARN), help="seasons to learn from, and as many to report")
+    parser.add_argument("--share", type=float, default=1, help="of the histories, drawn at random")
     parser.add_argument("--own", action="store_true", help="leave out statsmodels, scikit-learn and river")
     parser.add_argument("--method", default="", help="only methods whose name has this")
     options = parser.parse_args()
-    learn = [history for seed in LEARN[: options.seeds] for history in histories(seed)]
-    report = [history for seed in REPORT[: options.seeds] for history in histories(seed)]
+    learn = _drawn([history for seed in LEARN[: options.seeds] for history in histories(seed)], options.share)
+    report = _drawn([history for seed in REPORT[: options.seeds] for history in histories(seed)], options.share)
     methods, profiles = METHODS if options.own else METHODS | _others(), None
     print(
         f"{len(learn)} histories to learn from, {len(report)} to report, {sum(len(h.points) for h in report):,} runs\n"
@@ -49,6 +51,10 @@ def main() -> None:
     if profiles:
         _print_profiles(profiles)
         _print_forecasts(report)
+
+
+def _drawn(histories: Sequence[History], share: float) -> Sequence[History]:
+    return random.Random(1).sample(histories, round(share * len(histories)))
 
 
 def _others() -> dict[str, Method]:
