@@ -11,6 +11,8 @@ import sqlalchemy as sa
 EVERYWHERE = "*"
 """The league of an alias of a club: leagues share clubs."""
 
+_HAS_LEDGER = sa.text("select to_regclass('etl.redirects') is not null")
+
 
 @dataclass(frozen=True, slots=True)
 class Alias:
@@ -30,7 +32,9 @@ class Alias:
 
 
 def aliases_in_force(connection: sa.Connection, league: str, entity: str) -> dict[str, Alias]:
-    """Spelling -> alias of one league (clubs: of `EVERYWHERE`), without those that were ended."""
+    """Spelling -> alias of one league (clubs: of `EVERYWHERE`), without ended ones; none without a ledger."""
+    if not connection.scalar(_HAS_LEDGER):
+        return {}
     rows = connection.execute(
         sa.text(
             "select league, entity, spelling, target, strategy, confidence, evidence from etl.aliases"
@@ -43,6 +47,8 @@ def aliases_in_force(connection: sa.Connection, league: str, entity: str) -> dic
 
 def redirected_ids(connection: sa.Connection, table: str) -> dict[int, int]:
     """Id of a live row that was merged -> id of the row it was merged into, at the end of the chain."""
+    if not connection.scalar(_HAS_LEDGER):
+        return {}
     rows = connection.execute(
         sa.text("select from_id, into_id from etl.redirects where table_name = :table and ended_at is null"),
         {"table": table},
