@@ -1,4 +1,4 @@
-"""A plan in sentences: what a captain would notice, with a few names, and the rest as counts."""
+"""A plan in sentences: what a captain would notice, with a few names of teams and ids of players, and counts."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ _NAMED: dict[tuple[str, str], str] = {
         select b.team_name || ' is now ' || p.team_name from teams as p join teams_before as b using (id)
         where p.team_name <> b.team_name and {_DUE} and {_NOT_MERGED} order by 1""",
     ("player changes team", "players change team"): f"""
-        select p.first_name || ' ' || p.last_name || ' from ' || {_TEAM.format("g.team_id")}
+        select 'player ' || p.id || ' from ' || {_TEAM.format("g.team_id")}
             || ' to ' || {_TEAM.format("p.team_id")}
         from players as p join players as g
             on g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate' and p._op = 'insert'
-        where {_DUE} order by 1""",
+        where {_DUE} order by p.id""",
     ("new player", "new players"): f"""
-        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
+        select 'player ' || p.id || ' (' || {_TEAM.format("p.team_id")} || ')' from players as p
         where p._op = 'insert' and {_DUE} and not exists (
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'deactivate')
-        order by 1""",
+        order by p.id""",
     ("player leaves", "players leave"): f"""
-        select p.first_name || ' ' || p.last_name || ' (' || {_TEAM.format("p.team_id")} || ')'
+        select 'player ' || p.id || ' (' || {_TEAM.format("p.team_id")} || ')'
         from players as p join players_before as b using (id)
         where p._op <> 'delete' and p.is_active is false and b.is_active is not false and {_DUE} and not exists (
             select from players as g where g.tenniscores_player_id = p.tenniscores_player_id and g._op = 'insert')
-        order by 1""",
+        order by p.id""",
     ("match line is corrected", "match lines are corrected"): f"""
         select p.home_team || ' v ' || p.away_team || ' on ' || p.match_date || ': ' || coalesce(b.scores, 'no score')
             || ' is now ' || case when p.scores is distinct from b.scores then coalesce(p.scores, 'no score')
