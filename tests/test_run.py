@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from conftest import REPOSITORY
 from inprocess import rally_etl, stages_here
+from leaks import leaks, people
 from rally_etl import runs, scraps
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.database.locks import run_lock
@@ -28,6 +29,7 @@ from rally_etl.sample import season
 from rally_etl.sample.users import users
 from rally_etl.settings import Settings
 from scrapes import fingerprint, small, write
+from strict_json import strict
 
 STAGES = ["baseline", "import", "validation", "integration", "monitoring", "gate"]
 SHAPE = {
@@ -67,7 +69,7 @@ class Project:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command in a process of its own, as an operator calls it."""
         environment = os.environ | {
-            "DATABASE_URL": self.settings.database_url,
+            "DATABASE_URL": with_password(self.settings.database_url),
             "RALLY_HOME": str(self.settings.root),
             "PYTHONPATH": str(REPOSITORY / "lib"),
         }
@@ -95,9 +97,26 @@ class Project:
         self.told[name] = Told(document, before, fingerprint(self.engine), "", document["exit_code"])
 
 
+def with_password(url: str) -> str:
+    """The address with a password that nobody may find; a server on this machine does not ask for one."""
+    given = sa.make_url(url)
+    return (given if given.password else given.set(password=SECRETS["DATABASE"])).render_as_string(hide_password=False)
+
+
+SECRETS = {
+    "DATABASE": "geheim-zwei-drei",
+    "RALLY_SMTP_PASSWORD": "postfach-acht-neun",
+    "RALLY_SMS_PASSWORD": "kurz-nachricht-elf",
+    "SENTRY_DSN": "http://a1b2c3d4e5f60718@127.0.0.1:9/7",
+}
+"""What stands in the environment and in `.env` of the runs of this module."""
+
+
 @pytest.fixture(scope="module")
 def project(module_settings: Settings, module_engine: sa.Engine) -> Iterator[Project]:
     """The runs of this module in their order; each begins with what the ones before it left."""
+    lines = [f"{name}={value}" for name, value in SECRETS.items() if name != "DATABASE"]
+    (module_settings.root / ".env").write_text("\n".join(lines), encoding="utf-8")
     project = Project(module_settings, module_engine, season.write(module_settings.root / "weeks"))
     days = [week.as_of.isoformat() for week in season.WEEKS]
     project.told_by_command("week 1", "--source", str(project.weeks[0]), "--as-of", days[0])
@@ -192,6 +211,39 @@ def planned(told: Told, league: str) -> dict[str, int]:
 def user_tables(digests: dict[str, str]) -> dict[str, str]:
     """The digests of the tables that no import writes."""
     return {table: digest for table, digest in digests.items() if table not in IMPORTED}
+
+
+def test_logs_and_reports_name_nobody_and_hold_no_secret(project):
+    """No name or address of a player or user, no password, no token, in any file of logs and reports; all is found."""
+    folders = [project.settings.logs_dir, project.settings.reports_dir]
+    assert [] == leaks(project.engine, folders, SECRETS.values())
+
+    planted = project.settings.root / "planted"
+    planted.mkdir()
+    name = next(iter(people(project.engine)))
+    for number, text in enumerate((f"<td>{name.replace(' ', '</td> <td>')}</td>", json.dumps([SECRETS["DATABASE"]]))):
+        (planted / f"{number}.html").write_text(text, encoding="utf-8")
+    assert 2 == len(leaks(project.engine, [planted], SECRETS.values()))
+
+
+def test_the_log_of_a_run_is_strict_json_and_tells_its_whole_way(project):
+    """Each line of all processes is JSON; a run's lines go from its start over stages, files and publish to its end."""
+    text = "".join(path.read_text("utf-8") for path in sorted(project.settings.logs_dir.glob("*.jsonl")))
+    run = project.told["week 1"].document["run_id"]
+    lines = [line for line in strict(text) if line["rally"].get("run") == run]
+
+    actions = [line.get("event", {}).get("action") for line in lines]
+    assert ("run.started", "run.ended") == (actions[0], actions[-1])
+    assert STAGES == [line["rally"]["stage"] for line in lines if line.get("event", {}).get("action") == "stage.ended"]
+    assert {"command", "kernel"} <= {line["rally"]["process"] for line in lines}
+    read = [line for line in lines if line.get("event", {}).get("action") == "file.read"]
+    assert 9 == len(read)
+    assert all(
+        line["rally"]["records"] == line["rally"]["staged"] + line["rally"]["quarantined"] and line["rally"]["league"]
+        and line["rally"]["stage"] == "import" for line in read
+    )  # fmt: skip
+    assert {"publish.begun", "publish.committed", "publish.verified", "league.decided", "plan.made"} <= set(actions)
+    assert [] == [line for line in lines if line["log.level"] == "error"]
 
 
 def test_first_week_is_published(project):
