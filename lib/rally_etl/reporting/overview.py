@@ -15,8 +15,10 @@ from rally_etl.database.engine import read_only
 from rally_etl.measures import counted
 from rally_etl.reporting import pages, recorded, trends
 from rally_etl.reporting.charts import COLOURS
+from rally_etl.reporting.executed import Scrub
 from rally_etl.reporting.files import write_text
 from rally_etl.reporting.history import STATES
+from rally_etl.reporting.persons import Persons
 from rally_etl.reporting.strips import day
 from rally_etl.reporting.tables import Note
 from rally_etl.settings import Settings
@@ -68,7 +70,8 @@ def write_list(engine: sa.Engine, settings: Settings) -> Path:
         open_sentence=_open_sentence(incidents),
     )
     target = reports / "index.html"
-    write_text(target, page)
+    persons = Persons(engine, "")
+    write_text(target, Scrub.of(settings, engine.url, persons).text(page))
     return target
 
 
