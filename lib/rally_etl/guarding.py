@@ -30,6 +30,8 @@ from rally_etl.protection.snapshots import snapshot
 from rally_etl.protection.snapshots.definitions import base_tables
 from rally_etl.protection.snapshots.difference import TableDifference, differences
 from rally_etl.protection.snapshots.restore import Restored, restore
+from rally_etl.reporting.executed import Scrub
+from rally_etl.reporting.persons import Persons
 from rally_etl.settings import Settings
 
 KIND = "guard"
@@ -155,10 +157,12 @@ class _Guard:
         path.parent.mkdir(parents=True, exist_ok=True)
         timeout_s = self.order.timeout_s or self.params.timeout_s
         ended = run_command(self.engine, self.settings, self.order.command, path, timeout_s)
+        scrub = Scrub.of(self.settings, self.engine.url, Persons(self.engine, self.run_id))
+        scrub.file(path)
         self._note(command_exit=ended.exit_code, ending=ended.ending, output=f"logs/{OUTPUT}")
         notes = [f"{counted(ended.left, 'process', 'processes')} that it had left were ended"] if ended.left else []
         notes += [f"{name} still writes; it was let be" for name in ended.writing]
-        self._detail(command_seconds=round(ended.seconds, 2), tail=ended.tail.splitlines(), command_notes=notes)
+        self._detail(command_seconds=round(ended.seconds, 2), tail=scrub.text(ended.tail).splitlines(), command_notes=notes)
         self.tell("command", f"{ended.told}, its output is in {self._output}  {ended.seconds:.1f} s")
         for note in notes:
             self.tell("command", note)

@@ -76,9 +76,8 @@ def stop_worker(worker: Worker, scrub: executed.Scrub) -> None:
     worker.process.wait()
     for pipe in (worker.process.stdin, worker.process.stdout, worker.log):
         pipe.close()
-    text = worker.log_path.read_text(encoding="utf-8", errors="replace") if worker.log_path.exists() else ""
-    if text.strip():
-        worker.log_path.write_text(scrub.text(text), encoding="utf-8")
+    if worker.log_path.exists() and worker.log_path.stat().st_size:
+        scrub.file(worker.log_path)
     else:
         worker.log_path.unlink(missing_ok=True)
 

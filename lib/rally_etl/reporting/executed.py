@@ -23,6 +23,7 @@ from rally_etl.settings import Settings
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SCRAP_PREFIX = "application/scrapbook."
 SHORTEST_SECRET = 6  # a shorter password is only blanked where it stands as one: `:password@`, `password=`
+BLOCK_CHARS = 1 << 20
 CELL_FILE = re.compile(r"(?:/[\w.+-]+)*/ipykernel_\d+/\d+\.py")
 
 
@@ -76,6 +77,14 @@ class Scrub:
         """The same of every text of a JSON document, whose persons are looked up at once."""
         document = _walk(document, self._without_secrets)
         return _walk(document, self._replacing(_texts(document)))
+
+    def file(self, path: Path) -> None:
+        """Do the same to a text file in its place, a block of lines at a time."""
+        clean = path.with_name(f".{path.name}.clean")
+        with path.open(encoding="utf-8", errors="replace") as source, clean.open("w", encoding="utf-8") as target:
+            while lines := source.readlines(BLOCK_CHARS):
+                target.write(self.text("".join(lines)))
+        clean.replace(path)
 
     def _replacing(self, texts: Iterable[str]) -> Replace:
         return self.persons.replacing(texts) if self.persons else lambda text: text
