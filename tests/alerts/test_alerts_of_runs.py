@@ -214,7 +214,7 @@ def test_owners_and_dimensions_are_those_of_the_checks_that_failed(ended, ledger
 def test_what_goes_wrong_here_is_a_line_and_no_more(ended, ledger, module_settings, tmp_path, monkeypatch):
     """Files that nobody can read, an error of this part: the run goes on, and what it found is noted if it can be."""
     run = {"NSTF": ("NO-GO", "refused", [reason("rules_are_readable", stage="gate", observed=None)])}
-    monkeypatch.setattr(alerts.ofruns, "read_alerting", lambda settings: 1 / 0)
+    monkeypatch.setattr(alerts.handing, "read_alerting", lambda settings: 1 / 0)
     (told,) = ended("r1", run)
     assert "not everybody was told (ZeroDivisionError: division by zero); `rally-etl alerts send` goes on" == told
     monkeypatch.undo()
