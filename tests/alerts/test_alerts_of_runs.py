@@ -155,6 +155,23 @@ def test_a_stage_that_broke_is_one_cause(ended, ledger):
     )
 
 
+def test_what_is_unusual_is_told_with_its_figures(ended, ledger, module_settings):
+    """Figures name nobody: the alert says which one it is, from the ledger, and not from the reason's text."""
+    ended("r1", {"NSTF": ("GO", "verified", [reason("figures_are_usual", "warn", "monitoring")])})
+    with ledger.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into etl.anomalies (run_id, league, kind, metric, value, expected, low, high, runs, told)"
+                " values ('r1', 'NSTF', 'anomaly', 'records', 500, 800, 790, 810, 12, 'the file is small')"
+            )
+        )
+
+    alerts.after_run(ledger, module_settings, "r1", send=False)
+
+    ((_, _, _, what),) = rows(ledger, STANDING)
+    assert "what is unusual beside past good runs: 2 (the file is small)" == what
+
+
 def test_a_run_that_failed_is_an_error_until_one_ends(ended, ledger):
     """Whatever its error says; the next run that decides, even NO-GO, ends it."""
     ended("r1", {"NSTF": (None, "failed", [])}, status="failed")

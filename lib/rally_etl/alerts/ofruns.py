@@ -22,6 +22,8 @@ _CONSEQUENCES = {"run_is_complete", "stage_completed", "evidence_is_whole", "run
 _SEVERITY_OF: dict[str, Severity] = {"error": "error", "hold": "warn", "warn": "info"}
 _LIVE = ("published", "verified")
 _VERIFYING = "verify"  # what this finds wrong is an incident of its run already
+_UNUSUAL = {"figures_are_usual": "anomaly", "no_threshold_is_near": "forecast"}
+"""Rules whose details are figures and never persons, so that people can be told them -> their kind in the ledger."""
 _WITHOUT_RULE = {
     "live_is_free": ("others held the rows of the plan for too long", "approve the run when the database is quiet"),
     "plan_still_holds": ("live rows moved between plan and publish; nothing was written", "run the scrape again"),
@@ -95,6 +97,8 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
         for reason in _grouped(reasons, rules):
             severity = _SEVERITY_OF[reason["severity"]]
             what, todo = worded(rules.get(reason["rule"]), reason, league)
+            if kind := _UNUSUAL.get(reason["rule"]):
+                what += _in_detail(connection, run.run_id, league, kind)
             dimensions, owners = _of_checks(connection, run.run_id, league, reason["stage"])
             yield Finding(
                 cause=f"{source}/{reason['rule']}", league=league, severity=severity, what=what,
@@ -144,6 +148,16 @@ def worded(rule: gate.Rule | None, reason: Mapping[str, Any], league: str) -> tu
     values = {name: gate.plain(reason[name]) for name in ("observed", "threshold")}
     what, _, todo = template.format(**values, league=league, detail="").partition(". ")
     return what.rstrip("."), todo.rstrip(".")
+
+
+def _in_detail(connection: sa.Connection, run_id: str, league: str, kind: str) -> str:
+    """The first of what a run found unusual or predicted, to go behind its number."""
+    sql = (
+        "select told from etl.anomalies where run_id = :run and league = :league and kind = :kind"
+        " order by days_left, abs(value - expected) / nullif(high - low, 0) desc nulls first"
+    )
+    told = connection.scalars(sa.text(sql), {"run": run_id, "league": league, "kind": kind}).all()
+    return f" ({told[0]}{'; and others' if told[1:] else ''})" if told else ""
 
 
 def _whom(severity: Severity, is_live: bool) -> str:
