@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from rally_etl import logs
 from rally_etl.database import embedded
 from rally_etl.database.engine import connect
 from rally_etl.database.schema import init
@@ -28,6 +29,13 @@ CARELESS = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit"
 MakeDatabase = Callable[..., "contextmanager[str]"]
 Filled = Callable[[Callable[[Import], Any]], AbstractContextManager[str]]
 CopyOf = Callable[[str], Import]
+
+
+@pytest.fixture(autouse=True)
+def no_log() -> Iterator[None]:
+    """A command that a test calls within this process logs into the test's project, and nothing after it."""
+    yield
+    logs.shut()
 
 
 @pytest.fixture(scope="session")

@@ -162,7 +162,8 @@ class _Guard:
         self._note(command_exit=ended.exit_code, ending=ended.ending, output=f"logs/{OUTPUT}")
         notes = [f"{counted(ended.left, 'process', 'processes')} that it had left were ended"] if ended.left else []
         notes += [f"{name} still writes; it was let be" for name in ended.writing]
-        self._detail(command_seconds=round(ended.seconds, 2), tail=scrub.text(ended.tail).splitlines(), command_notes=notes)
+        tail = scrub.text(ended.tail).splitlines()
+        self._detail(command_seconds=round(ended.seconds, 2), tail=tail, command_notes=notes)
         self.tell("command", f"{ended.told}, its output is in {self._output}  {ended.seconds:.1f} s")
         for note in notes:
             self.tell("command", note)
