@@ -57,27 +57,27 @@ def measure(home: Settings, lines: int) -> None:
 
 def show(engine: sa.Engine, settings: Settings, lines: int) -> None:
     """Print the seconds of every kind of look at what is live, each beside those of the first kind."""
-    base: list[float] = []
-
-    def row(what: str, seconds: float) -> None:
-        base.append(seconds)
-        load = os.getloadavg()[0]
-        print(f"{lines:>10,} {what:44} {seconds:8.2f} {seconds / base[0]:6.2f} {load:6.1f}", flush=True)
-
-    def looks(what: str, before: Callable[[], object]) -> None:
-        found = []
-        for _ in range(TIMES):
+    kinds: dict[str, Callable[[], object]] = {
+        "nothing remembered": lambda: _write(engine, FORGET),
+        "no row changed since": lambda: None,
+        "one row of players changed": lambda: _write(engine, PLAYER),
+        "one match line changed": lambda: _write(engine, LINE),
+        "no row changed since yesterday": lambda: _yesterday(engine, settings),
+        "after the run that loaded the lines": lambda: _verified(engine, settings),
+    }
+    seconds: dict[str, list[float]] = {what: [] for what in kinds}
+    for _ in range(TIMES):  # in turn: what else the machine does then slows all of them down alike
+        for what, before in kinds.items():
             before()
-            found.append(_timed(settings, "health", "--json")[0])
-        row(what, min(found))
+            seconds[what].append(_timed(settings, "health", "--json")[0])
+    base = min(seconds["nothing remembered"])
 
-    looks("health, nothing remembered", lambda: _write(engine, FORGET))
-    looks("health, no row changed since", lambda: None)
-    looks("health, one row of players changed", lambda: _write(engine, PLAYER))
-    looks("health, one match line changed", lambda: _write(engine, LINE))
-    looks("health, no row changed since yesterday", lambda: _yesterday(engine, settings))
-    looks("health, after the run that loaded the lines", lambda: _verified(engine, settings))
-    row("of which the start of the program", min(_timed(settings, "db", "url")[0] for _ in range(TIMES)))
+    def row(what: str, taken: float) -> None:
+        print(f"{lines:>10,} {what:44} {taken:8.2f} {taken / base:6.2f} {os.getloadavg()[0]:6.1f}", flush=True)
+
+    for what, taken in seconds.items():
+        row(f"health, {what}", min(taken))
+    row("start of the program", min(_timed(settings, "db", "url")[0] for _ in range(TIMES)))
     _, told = _timed(settings, "run", "--source", "scrape", "--league", KEY, "--dry-run", "--json")
     stages = {stage["stage"]: stage["seconds"] for stage in json.loads(told)["stages"]}
     row("the notebook 05_monitoring of a run", stages["monitoring"])
