@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from conftest import REPOSITORY, CopyOf, Filled, first
-from inprocess import stages_here
+from inprocess import rally_etl, stages_here
 from rally_etl import planning, repairing, runs
 from rally_etl.commands.repairs import before_import
 from rally_etl.database.locks import run_lock
@@ -239,6 +240,7 @@ def look_and_ask(importing: Import) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_what_needs_an_approval_waits_once(live):
     """HOLD, and the same run again at a second look; approved it is live; what is over waits no more."""
     problem = "pairs_missing"
@@ -376,6 +378,27 @@ def test_an_import_repairs_first_where_the_file_says_so(live):
     with stages_here(settings):
         before_import(settings, terminal, False, DAY, 0)
     assert any(label == "repair" and "mended by run" in text for label, text in told)
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_found_by_its_exit_code(live):
+    """0 and a sentence where nothing is wrong, JSON and nothing else on stdout, 2 for a file that cannot be used."""
+    settings = live.importing.settings
+    day = ("--as-of", DAY.isoformat())
+    nothing = rally_etl(settings, "repair", *day)
+    assert (0, "nothing is found that could be mended\n") == (nothing.returncode, nothing.stdout), nothing.stderr
+
+    live.break_("teams_unspoken")
+    waits = rally_etl(settings, "repair", "--json", *day)
+    (found,) = json.loads(waits.stdout)["problems"]
+    assert (4, "teams_unspoken", "waits") == (waits.returncode, found["problem"], found["state"])
+    assert "automatic repair, allowed by params/repairs.yaml" in waits.stderr
+
+    live.allow("teams_unspoken", repair="perhaps")
+    refused = rally_etl(settings, "repair", *day)
+    assert (2, "") == (refused.returncode, refused.stdout)
+    assert "problems.teams_unspoken.repair" in refused.stderr
+    assert 2 == rally_etl(settings, "repair", "--again", "rows_gone").returncode, "nobody has signed it"
 
 
 def test_a_second_program_waits(live):
