@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from conftest import REPOSITORY, MakeDatabase, first, project
 from rally_etl.checks.results import CheckResult, Rule
-from rally_etl.database.engine import connect
+from rally_etl.database.engine import connect, read_only
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.monitoring.collecting import freshness_metrics, rate_metrics
 from rally_etl.monitoring.counting import count_tables
@@ -469,3 +469,14 @@ def test_statement_is_told_without_values(statement, expected):
 def test_long_statement_is_cut():
     """So many characters, whatever the statement."""
     assert STATEMENT_LENGTH == len(normalised("select " + "a, " * 999))
+
+
+def test_look_sees_one_moment(live):
+    """What is written while live is counted is in no count, or in all."""
+    with read_only(live.engine, "public", one_moment=True) as connection:
+        before = connection.scalar(sa.text("select count(*) from clubs"))
+        live.write("insert into clubs (name) values ('Late Club')")
+        after = connection.scalar(sa.text("select count(*) from clubs"))
+    live.write("delete from clubs where name = 'Late Club'")
+
+    assert before == after

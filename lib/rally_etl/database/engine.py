@@ -91,14 +91,18 @@ _ENDS_OF_CLIENTS = (
 
 
 @contextmanager
-def read_only(engine: sa.Engine, *schemas: str, timeout_s: float | None = None) -> Iterator[sa.Connection]:
+def read_only(
+    engine: sa.Engine, *schemas: str, timeout_s: float | None = None, one_moment: bool = False
+) -> Iterator[sa.Connection]:
     """Open a transaction that cannot write; bare names resolve in *schemas*, in order (none given: as the session).
 
     Args:
         timeout_s: seconds one statement may take; None leaves the session's limit.
+        one_moment: all statements see the database as the first one does.
     """
     local = sa.text("select set_config(:name, :value, true)")
-    with engine.connect().execution_options(postgresql_readonly=True) as connection:
+    isolation: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if one_moment else {}
+    with engine.connect().execution_options(postgresql_readonly=True, **isolation) as connection:
         if schemas:
             quote = engine.dialect.identifier_preparer.quote_identifier
             connection.execute(local, {"name": "search_path", "value": ", ".join(quote(name) for name in schemas)})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from rally_etl.checks.results import CheckResult
-from rally_etl.database.engine import clean_message
+from rally_etl.database.engine import clean_message, read_only
 from rally_etl.monitoring.collecting import (
     Health,
     freshness_metrics,
@@ -83,7 +82,7 @@ def store_candidate(
         health: of each league of the run, and of `EVERYWHERE`.
         known: of the candidate.
     """
-    with _snapshot(engine, schemas(run_id)[1], "public") as connection:
+    with read_only(engine, schemas(run_id)[1], "public", one_moment=True) as connection:
         of_run = connection.execute(_OF_RUN, {"run": run_id}).all()
         ids = _league_ids(connection, settings)
         leagues = {row.league: ids.get(row.league, []) for row in of_run}
@@ -118,7 +117,7 @@ def store_look(
     Returns:
         number of the look, None where the ledger could not be written; and sentences on what could not be measured.
     """
-    with _snapshot(engine, "public") as connection:
+    with read_only(engine, "public", one_moment=True) as connection:
         metrics = _of_rows(connection, _league_ids(connection, settings), results, as_of, known or Known())
         of_server, notes = server_metrics(connection)
     metrics += of_server + health_metrics(_health_of(found))
@@ -176,14 +175,3 @@ def _health_of(found: Mapping[str, Any]) -> Health:
     }
     parts = {part["part"]: part["score"] for part in found["parts"]}
     return by_league | {EVERYWHERE: (found["health_score"], parts)}
-
-
-@contextmanager
-def _snapshot(engine: sa.Engine, *schemas: str) -> Iterator[sa.Connection]:
-    """One moment of the database that nothing can be written in; bare names resolve in *schemas*."""
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    quote = engine.dialect.identifier_preparer.quote_identifier
-    with engine.connect().execution_options(**options) as connection:
-        path = ", ".join(quote(name) for name in schemas)
-        connection.execute(sa.text("select set_config('search_path', :path, true)"), {"path": path})
-        yield connection
