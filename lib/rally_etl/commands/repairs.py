@@ -33,10 +33,10 @@ def repair(
         bool, typer.Option("--json", help="Print one JSON document on stdout, messages on stderr.")
     ] = False,
 ) -> None:
-    """Mend what may be mended without asking, plan what waits for an approval.
+    """Mend known problems as params/repairs.yaml says.
 
-    params/repairs.yaml says which known problem is which, how much of it, and who has decided that. Each problem is a
-    run of its own: planned, checked, decided, with a report; `undo` takes it back. What somebody has taken back is left
+    That file says which of them are mended without asking and how much at once, which are planned and wait for an
+    approval, which are only listed, and who has decided that. Each problem is a run of its own: planned, checked, decided, with a report; `undo` takes it back. What somebody has taken back is left
     alone from then on, until somebody says --again. A second call finds nothing to do.
 
     \b
