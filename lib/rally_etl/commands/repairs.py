@@ -36,8 +36,9 @@ def repair(
     """Mend known problems as params/repairs.yaml says.
 
     That file says which of them are mended without asking and how much at once, which are planned and wait for an
-    approval, which are only listed, and who has decided that. Each problem is a run of its own: planned, checked, decided, with a report; `undo` takes it back. What somebody has taken back is left
-    alone from then on, until somebody says --again. A second call finds nothing to do.
+    approval, which are only listed, and who has decided that. Each problem is a run of its own: planned, checked,
+    decided, with a report; `undo` takes it back. What somebody has taken back is left alone from then on, until
+    somebody says --again. A second call finds nothing to do.
 
     \b
       rally-etl repair --dry-run    what is found, and what would be done; writes nothing
