@@ -36,7 +36,7 @@ def test_what_users_see_is_said_of_each_league(engine, settings):
     assert 14 == len(outcomes["published"]["x"])
     assert (["NSTF"], [4]) == (outcomes["refused"]["y"], outcomes["refused"]["x"])
     assert "NSTF" == figures(text)[0]["layout"]["yaxis"]["categoryarray"][-1]
-    assert "The health of 3 leagues is" in text
+    assert "Health is lowest in NSTF: 7" in text
 
 
 def test_open_incidents_stand_on_top_the_worst_first(engine, settings):

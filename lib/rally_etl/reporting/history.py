@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -61,14 +62,14 @@ class Mark:
 
     Attributes:
         leagues: the leagues it touches; none where it touches all.
-        word: what stands at the line; `told`: the whole of it.
+        number: of an incident.
     """
 
     place: dt.datetime
-    kind: str
-    word: str
+    kind: Literal["season", "opened", "resolved"]
     told: str
     leagues: frozenset[str] = frozenset()
+    number: int = 0
 
     def touches(self, league: str) -> bool:
         """Does the mark belong to the line of this league?"""
@@ -189,7 +190,7 @@ def _turns(connection: sa.Connection, run_ids: Sequence[str]) -> tuple[dict[str,
         marks.setdefault(
             (row.league, row.season),
             Mark(
-                place=dt.datetime.combine(row.as_of, dt.time(12)), kind="season", word="new season",
+                place=dt.datetime.combine(row.as_of, dt.time(12)), kind="season",
                 told=f"the first scrape of season {row.season - 1}-{row.season}", leagues=frozenset([row.league]),
             ),
         )  # fmt: skip
@@ -204,14 +205,13 @@ def _incidents(
         return []
     found = []
     for row in connection.execute(_INCIDENTS, {"since": moments[0].at}):
-        facts = {"told": f"incident {row.number}: {row.what}", "leagues": frozenset(row.leagues) - {EVERYWHERE}}
-        steps = (
-            ("opened", row.opened_at, f"incident {row.number}"),
-            ("resolved", row.resolved_at, f"{row.number} resolved"),
-        )
-        for kind, at, word in steps:
+        facts = {
+            "told": f"incident {row.number}: {row.what}", "leagues": frozenset(row.leagues) - {EVERYWHERE},
+            "number": row.number,
+        }  # fmt: skip
+        for kind, at in (("opened", row.opened_at), ("resolved", row.resolved_at)):
             if at is not None and at >= moments[0].at:
-                found.append(Mark(place=_place_of(at, moments, places), kind=kind, word=word, **facts))
+                found.append(Mark(place=_place_of(at, moments, places), kind=kind, **facts))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +24,7 @@ OF_MARKS = {"season": "#6b7785", "opened": COLOURS["failed"], "resolved": COLOUR
 HEADING_PX, BELOW_PX, LEGEND_PX, TITLE_PX = 26, 44, 48, 40
 LETTER = 0.021  # of the axis: the width of a letter on a telephone; words that would touch stand under each other
 ROWS_OF_WORDS = 3
+NAMED = 3  # incidents of a day that are named by their numbers
 WORDS = 0.3  # of a strip is left free for the words at its lines
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # between two ticks, of the ceiling
 FEW = 60  # points, above which they are drawn smaller
@@ -65,7 +66,7 @@ def strips_chart(strips: Sequence[Strip], *, title: str, strip_px: int = 0) -> g
         top = 1 - ((number - 1) * (strip_px + HEADING_PX) + HEADING_PX) / total
         suffix = str(number) if number > 1 else ""
         traces += _traces(strip, f"y{suffix}")
-        marks = [mark for mark in _once(strip.marks) if first <= mark.place <= last]
+        marks = [each for each in _by_day(strip.marks) if first <= each[0].place <= last]
         _draw_marks(layout, marks, f"y{suffix}", first, last)
         layout[f"yaxis{suffix}"] = _value_axis(strip, top, strip_px / total, has_words=bool(marks))
         layout["annotations"].append(
@@ -111,32 +112,47 @@ def _traces(strip: Strip, axis: str) -> list[dict[str, Any]]:
     return [trace | same | {"legendgroup": trace["name"]} for trace in found if trace["x"]]
 
 
-def _once(marks: Sequence[Mark]) -> list[Mark]:
-    """The marks in their order; what happened to several leagues on one day is one."""
-    found: dict[tuple[dt.date, str, str], Mark] = {}
+def _by_day(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
+    """The marks in their order, each with its word; what happened on one day is one mark."""
+    days: dict[tuple[dt.date, str], list[Mark]] = {}
     for mark in sorted(marks, key=lambda mark: mark.place):
-        found.setdefault((mark.place.date(), mark.kind, mark.word), mark)
-    return list(found.values())
+        days.setdefault((mark.place.date(), mark.kind), []).append(mark)
+    return [
+        (replace(of_day[0], told="; ".join(dict.fromkeys(mark.told for mark in of_day))), _word(of_day))
+        for of_day in days.values()
+    ]
+
+
+def _word(marks: Sequence[Mark]) -> str:
+    numbers = sorted({mark.number for mark in marks})
+    named = ", ".join(map(str, numbers)) if len(numbers) <= NAMED else ""
+    match marks[0].kind:
+        case "season":
+            return "new season"
+        case "opened":
+            return f"incident{'s'[: len(numbers) > 1]} {named}" if named else f"{len(numbers)} incidents"
+        case "resolved":
+            return f"{named or len(numbers)} resolved"
 
 
 def _draw_marks(
-    layout: dict[str, Any], marks: Sequence[Mark], axis: str, first: dt.datetime, last: dt.datetime
+    layout: dict[str, Any], marks: Sequence[tuple[Mark, str]], axis: str, first: dt.datetime, last: dt.datetime
 ) -> None:
     rows: list[list[tuple[float, float]]] = [[] for _ in range(ROWS_OF_WORDS)]
-    for mark in marks:
+    for mark, word in marks:
         where, at, colour = (mark.place - first) / (last - first), _text(mark.place), OF_MARKS[mark.kind]
         layout["shapes"].append(
             {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "xref": "x", "yref": f"{axis} domain",
              "layer": "below",
              "line": {"color": colour, "width": 1, "dash": "dash" if mark.kind == "season" else "solid"}}
         )  # fmt: skip
-        width = LETTER * len(mark.word)
+        width = LETTER * len(word)
         side, start = (("right", -3), where - width) if where + width > 1 else (("left", 3), where)
         free = [n for n, row in enumerate(rows) if all(start > b or start + width < a for a, b in row)]
         for row in free[:1]:
             rows[row].append((start, start + width))
             layout["annotations"].append(
-                {"text": label(mark.word), "hovertext": label(mark.told), "captureevents": True, "x": at, "xref": "x",
+                {"text": label(word), "hovertext": label(mark.told), "captureevents": True, "x": at, "xref": "x",
                  "y": 1, "yref": f"{axis} domain", "yanchor": "top", "xanchor": side[0], "xshift": side[1],
                  "yshift": 3 - 12 * row, "showarrow": False, "font": {"size": 10, "color": colour}}
             )  # fmt: skip
@@ -185,7 +201,7 @@ def _value_axis(strip: Strip, top: float, share: float, *, has_words: bool) -> d
     room = max(0.12 * (high - low), 0.02 * abs(high), 0.5 if strip.ceiling is None else 0.01 * strip.ceiling)
     floor = max(0.0, low - room) if low >= 0 else low - room
     roof = high + room + (WORDS * (high + room - floor) if has_words else 0)
-    ticks: dict[str, object] = {"nticks": 4}
+    ticks: dict[str, object] = {"nticks": 4} if roof - floor > 4 else {"dtick": 1}
     if strip.ceiling is not None:  # no tick above what can be
         step = next(step for step in STEPS if step * strip.ceiling * 3 >= roof - floor) * strip.ceiling
         least, most = math.ceil(floor / step), round(strip.ceiling / step)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST = 8
 """So many series are drawn at once, the worst first."""
+SPREAD = 5.0
+"""Points of health between leagues, from which on the lowest is named."""
 LEAST = 3
 """Two points make no trend."""
 FORMATS = {"share": ".1~%", "bytes": ".3s"}
@@ -259,6 +261,11 @@ def _health_facts(series: Sequence[Series]) -> str:
     low, high = _told(worst, worst.last.value), _told(best, best.last.value)
     if len(of_leagues) == 1:
         return f"The health of {_name(worst)} is {low}"
+    if best.last.value - worst.last.value > SPREAD:
+        end = _end(worst, len(worst.points) - 1)
+        return (
+            f"Health is lowest in {worst.league}: {low} on {day(worst.last.as_of)}{end}; {_others(worst, of_leagues)}"
+        )
     return f"The health of {len(of_leagues):,} leagues is {low} to {high}" if low != high else (
         f"The health of all {len(of_leagues):,} leagues is {low}"
     )  # fmt: skip
