@@ -103,8 +103,8 @@ def lines_of(found: dict[str, Any], *, detailed: bool) -> Iterator[str]:
             yield f"{number:>3}  {wins:>11}  {printable(each['what'])}{_where(each)}"
             yield f"{'':18}{printable(each['todo'])}"
             yield f"{'':18}{printable(each['command'])}"
-        if left := len(advice) - WORTH_DOING:
-            yield f"and {left} more: rally-etl health --json" if left > 0 else ""
+        if (left := len(advice) - WORTH_DOING) > 0:
+            yield f"and {left} more: rally-etl health --json"
 
 
 def _why(scored: dict[str, Any]) -> str:
@@ -112,8 +112,9 @@ def _why(scored: dict[str, Any]) -> str:
     caps = [cap for cap in scored["caps"] if cap["score"] < scored["without_caps"]]
     if caps:
         return f"held at {caps[0]['score']:g} by {caps[0]['told']}"
-    worst = min(scored["parts"], key=lambda part: part["score"] - 100 and -_points(part), default=None)
-    return f"most by {worst['lowered'][0]['told']}" if worst and worst["lowered"] else ""
+    lowered = [each for part in scored["parts"] for each in part["lowered"]]
+    worst = max(lowered, key=lambda each: each["points"], default=None)
+    return f"most by {worst['told']}" if worst else ""
 
 
 def _points(part: dict[str, Any]) -> float:
