@@ -25,8 +25,11 @@ _DATABASE = {
     " from pg_stat_database where datname = current_database()",
 }
 _DEAD_ROWS = sa.text(
-    "select relname, n_live_tup, n_dead_tup from pg_stat_user_tables"
-    " where schemaname = 'public' and relname = any(:names) order by relname"
+    # of a server whose statistics begin anew only the catalogue knows how many rows there are
+    "select s.relname, greatest(s.n_live_tup, c.reltuples) as live, s.n_dead_tup as dead"
+    " from pg_stat_user_tables as s join pg_class as c on c.oid = s.relid"
+    " where s.schemaname = 'public' and s.relname = any(:names) and greatest(s.n_live_tup, c.reltuples) > 0"
+    " order by s.relname"
 )
 _EXTENSION = sa.text(
     "select n.nspname from pg_extension as e join pg_namespace as n on n.oid = e.extnamespace"
@@ -75,7 +78,7 @@ def _asked(connection: sa.Connection, name: str, missing: list[str], ask: Callab
 
 def _dead_rows(connection: sa.Connection) -> list[Metric]:
     rows = connection.execute(_DEAD_ROWS, {"names": list(IMPORTED)}).all()
-    found = [(row.relname, row.n_live_tup, row.n_dead_tup) for row in rows]
+    found = [(row.relname, row.live, row.dead) for row in rows]
     found.append(("", sum(live for _, live, _ in found), sum(dead for _, _, dead in found)))
     return [
         Metric(league=EVERYWHERE, metric="dead_rows", subject=table, value=dead / (live + dead))
