@@ -57,6 +57,8 @@ def about(metric: str, subject: str) -> str:
     """What a metric and its subject stand for, in words."""
     name, _, series = subject.partition("/")
     file = FILES.get(name, name)
+    if series and metric in ("records", "rows"):  # a series that changed with its file
+        metric += "_of_series"
     match metric:
         case "records":
             return f"the file of {file}" if subject else "all files together"

@@ -30,10 +30,12 @@ def anomalies(book: Book) -> Table | Note:
         }
         for row in _of_run(book, "anomaly")
     ]  # fmt: skip
-    empty = "Nothing is unusual beside past good runs."
-    return Table(rows, title="Unusual beside past good runs", empty=empty, note=_silence(book)) if rows else Note(
-        " ".join(filter(None, [empty, _silence(book)]))
-    )  # fmt: skip
+    silent, leagues = _silence(book)
+    note = f"Not judged yet: {'; '.join(silent)}." if silent else ""
+    if not rows:
+        nothing = "" if silent and len(silent) == leagues else "Nothing is unusual beside past good runs."
+        return Note(" ".join(filter(None, [nothing, note])))
+    return Table(rows, title="Unusual beside past good runs", note=note)
 
 
 def forecasts(book: Book) -> Table | Note:
@@ -50,13 +52,16 @@ def forecasts(book: Book) -> Table | Note:
 
 
 def page_lines(connection: sa.Connection, run_id: str) -> list[dict[str, Any]]:
-    """League, kind and sentence of what was found, and one per league that has too little history to find anything."""
+    """League, kind and sentence of what was found, and of leagues that have too little history to find anything."""
     found = [
         {"league": row["league"], "kind": row["kind"], "told": row["told"]}
         for row in recorded.anomalies(connection, run_id)
     ]
-    silent = [row for row in recorded.metrics(connection, run_id, STAGE) if row["metric"] == SILENT and row["detail"]]
-    return found + [{"league": row["league"], "kind": "", "told": in_words(row["detail"])} for row in silent]
+    silent: dict[str, list[str]] = {}
+    for row in recorded.metrics(connection, run_id, STAGE):
+        if row["metric"] == SILENT and row["detail"]:
+            silent.setdefault(in_words(row["detail"]), []).append(row["league"])
+    return found + [{"league": ", ".join(leagues), "kind": "", "told": told} for told, leagues in silent.items()]
 
 
 def _of_run(book: Book, kind: str) -> list[dict[str, Any]]:
@@ -65,9 +70,8 @@ def _of_run(book: Book, kind: str) -> list[dict[str, Any]]:
     return [row for row in book.of_run(recorded.anomalies) if row["kind"] == kind]
 
 
-def _silence(book: Book) -> str:
-    """Why nothing is said of a league, as its evidence has it: glued in this notebook, or kept by a past run."""
+def _silence(book: Book) -> tuple[list[str], int]:
+    """Leagues of which nothing is said yet with the reason, and how many leagues there are; from evidence or ledger."""
     rows = recorded.glued(book.document) if book.document else book.of_run(recorded.metrics, STAGE)
     found = {row["league"]: row["detail"] for row in rows if row["metric"] == SILENT}
-    told = [f"{league}: {in_words(detail)}" for league, detail in sorted(found.items()) if detail]
-    return f"Not judged yet: {'; '.join(told)}." if told else ""
+    return [f"{league}: {in_words(detail)}" for league, detail in sorted(found.items()) if detail], len(found)
