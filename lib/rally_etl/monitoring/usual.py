@@ -27,6 +27,8 @@ LEVEL = 20
 LAST = 3
 HALF_WIDTH = 1.645 * 1.4826 * 1.2
 """Of the middle 90 %, in median distances: of a normal distribution, and a fifth for tails that are not (measured)."""
+CALMER = 1.3
+"""So much wider than before may a band become by what happened lately."""
 UNUSUAL = 2.2
 """A value is unusual when it strays further than so many half-widths of its band: measured, see docs/anomalies.md."""
 
@@ -144,8 +146,7 @@ def _band(values: np.ndarray, days: np.ndarray, kind: Kind) -> Band:
     size = min(LEVEL, len(values) // 2)
     told = _told(values, days, size, kind)
     errors = values[size:] - told[:-1]
-    middle = float(_median(errors))
-    width = HALF_WIDTH * float(_median(np.abs(errors - middle)))
+    middle, width = _spread(errors)
     few = 1 + 2 / len(errors)
     expected = float(told[-1])
     least = grain(expected, kind)
@@ -157,6 +158,19 @@ def _band(values: np.ndarray, days: np.ndarray, kind: Kind) -> Band:
     bottom, top = bounds(kind)
     low, high = (expected - max(least, few * below), expected + max(least, few * above))
     return Band(expected=expected, low=max(bottom, low), high=min(top, high), runs=len(values))
+
+
+def _spread(errors: np.ndarray) -> tuple[float, float]:
+    """Their middle, and the half-width of the 90 % band around it.
+
+    A creep of which all points went live would soon be usual: where the older two thirds were calmer, they say it.
+    """
+    spreads = []
+    for some in (errors, errors[: max(LEAST, 2 * len(errors) // 3)]):
+        middle = float(_median(some))
+        spreads.append((middle, HALF_WIDTH * float(_median(np.abs(some - middle)))))
+    (middle, width), (older, calm) = spreads
+    return (middle, width) if width <= CALMER * calm else (older, CALMER * calm)
 
 
 def _told(values: np.ndarray, days: np.ndarray, size: int, kind: Kind) -> np.ndarray:
