@@ -51,7 +51,7 @@ def test_details_end_with_what_to_do():
     assert [*healthy.PARAMS.weights] == [
         line.split()[0] for line in lines if line.strip().split(" ")[0] in healthy.PARAMS.weights
     ]
-    assert todo[0].startswith("  1        +37.8  users/orphans: 199 of 1,000,000 rows")
+    assert todo[0].startswith("  1        +38.3  users/orphans: 199 of 1,000,000 rows")
     assert "rally-etl orphans --repair --dry-run" == todo[2].strip()
     assert [n for n, line in enumerate(todo) if line[:3].strip().isdigit()] == [0, 3, 6]
 

@@ -137,7 +137,7 @@ def test_thirty_checks_do_not_outweigh_three():
     broken = [replace(each, outcome="warned", failing_rows=5) if each.check == "teams/0" else each for each in few]
     drowned = [replace(each, outcome="warned", failing_rows=5) if each.check == "teams/0" else each for each in many]
 
-    assert part_of(broken) == part_of(drowned) == 75
+    assert part_of(broken) == part_of(drowned) == 87.5
 
 
 def finding(name: str, table: str) -> Finding:
@@ -271,7 +271,7 @@ def test_level_of_a_score(points, word):
     [
         ("weights:", "weight:"),
         ("validity: 15", "beauty: 15"),
-        ("warn: 0.10", "warn: 0"),
+        ("warn: 0.20", "warn: 0"),
         ("fresh: 10", "fresh: 90"),
         ("{0: 60, 0.001: 40, 0.01: 20}", "{0: 60, 0.001: 70}"),
         ("{0: 60, 0.001: 40, 0.01: 20}", "{0: .nan}"),
