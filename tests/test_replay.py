@@ -16,6 +16,7 @@ from test_real_scrapes import BROKEN, DATA
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1200),  # one fixture imports all of it
     pytest.mark.skipif(not DATA.is_dir(), reason="the real scrapes are not beside the project"),
 ]
 

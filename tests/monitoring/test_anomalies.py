@@ -336,14 +336,14 @@ def test_two_runs_of_one_day(story):
 
 
 def test_creeping_rate_is_predicted_before_its_threshold(story):
-    """Quarantine grows by half a point a week: predicted with days left while the gate still tolerates it."""
+    """Damage grows by half a point a week: predicted with days left while the gate still tolerates it."""
     for week in range(12):
-        story.run(good(week) | {("quarantined", "players"): 0.02 + 0.005 * week})
-    run_id = story.run(good(12) | {("quarantined", "players"): 0.08}, state="audited")
+        story.run(good(week) | {("damaged", "players"): 0.02 + 0.005 * week})
+    run_id = story.run(good(12) | {("damaged", "players"): 0.08}, state="audited")
 
     (told,) = story.told(run_id, "predicted")
 
-    assert told.startswith("the share kept aside of the file of players is 8 % and grows by 0.5")
+    assert told.startswith("the share of damaged records of the file of players is 8 % and grows by 0.5")
     assert re.search(r"points a week: at this pace it crosses 10 % in 2[6-9] days \(13 runs\)", told)
 
 
@@ -378,7 +378,7 @@ def test_thresholds_stand_where_they_are_judged(settings):
     """No threshold is written twice: they are those of gate.yaml and agreement.yaml."""
     thresholds = Thresholds(settings.params_dir, read_watching(settings.params_dir))
 
-    assert [0.10] == thresholds.of(APTA, "quarantined", "players")
+    assert [0.10] == thresholds.of(APTA, "damaged", "players")
     assert [75.0] == thresholds.of(APTA, "health", "")
     assert [0.95] == thresholds.of(APTA, "agreement", "teams_of_rosters_and_standings")
     assert [] == thresholds.of(APTA, "records", "players")

@@ -23,7 +23,7 @@ from rally_etl.settings import Settings
 MOST_LOOKS = 400
 """So many looks and runs say what is usual of live, at most."""
 
-_OF_FILES = ("records", "records_of_series", "quarantined")
+_OF_FILES = ("records", "records_of_series", "quarantined", "damaged")
 _SEASONAL = ("match_scores", "schedules")
 _RUN = sa.text(
     "select r.as_of, r.started_at, r.operation is null as is_import,"
@@ -107,7 +107,7 @@ def anomaly_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Meas
         for league in run.leagues:
             told = Told(groups=[], forecasts=[], runs=0, note="")
             if run.is_import:
-                points = read_history(connection, league, watching.of(league), runs=watching.runs)
+                points = read_history(connection, league, watching.read(league), runs=watching.runs)
                 loads = _Loads(connection, league, run.started_at, run_id)
                 now = {key: found for key, each in points.items() if (found := _of_run(each, run_id))}
                 before = {key: _before(each, run.started_at) for key, each in points.items()}

@@ -79,6 +79,10 @@ class Watching(BaseModel):
         """Metrics that are watched in a league."""
         return [name for name in self.watched if name not in self.unwatched.get(league, ())]
 
+    def read(self, league: str) -> list[str]:
+        """Metrics of a league that are watched, or have a threshold."""
+        return [*self.of(league), *(name for name in self.forecasts.thresholds if name not in self.watched)]
+
 
 class Thresholds:
     """The thresholds that metrics may head for, as the files say that judge them."""

@@ -72,6 +72,8 @@ def about(metric: str, subject: str) -> str:
             return f"{series} in the table of {file}"
         case "quarantined":
             return f"the share kept aside of the file of {file}" if subject else "the share of records kept aside"
+        case "damaged":
+            return f"the share of damaged records of the file of {file}" if subject else "the share of damaged records"
         case "check_rate":
             return f"the share of rows that fail {subject}"
         case "health":
