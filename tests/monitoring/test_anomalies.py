@@ -149,7 +149,7 @@ def test_smaller_file_is_told_with_what_is_usual(twelve_weeks):
 
     assert re.match(
         r"the file of players has 6,302 records; 6,[78]\d\d to 6,9\d\d are usual at this time of the season"
-        r" \(12 runs\); the most by Series \d 9[\d.]+ \(about 13\d usual\), ",
+        r" \(12 runs\); the most by Series \d: 9[\d.]+ \(about 13\d usual\), ",
         told,
     )
 
@@ -189,7 +189,10 @@ def test_missing_file_is_told(twelve_weeks):
             {("check_rate", "players/name_is_whole"): 0.02},
             "the share of rows that fail players/name_is_whole is 2 %; 0",
         ),
-        ({("agreement", "teams_of_rosters_and_standings"): 0.9}, "facts that two sources tell alike .teams of rosters"),
+        (
+            {("agreement", "teams_of_rosters_and_standings"): 0.9},
+            "the share of facts that two sources tell alike .teams of rosters",
+        ),
         ({("health", ""): 88.0}, r"the health score is 88; 9\d"),
         ({("days_since_match", ""): 19}, r"age of the newest match is 19 days; \d to \d days"),
     ],

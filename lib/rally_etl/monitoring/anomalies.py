@@ -188,7 +188,8 @@ def _ordered(group: Sequence[Found]) -> list[Found]:
     """The one that speaks for the others first, then those that are furthest off."""
     rank = {name: place for place, name in enumerate((*COUNTED, "health"))}
     headline = min(group, key=lambda each: (rank.get(each.metric, len(rank)), bool(each.subject), -each.stray))
-    others = [each for each in group if each.metric == headline.metric or each.metric.endswith("_of_series")]
+    series = f"{headline.metric.removesuffix('_of_series')}_of_series"  # the table's say the same as the file's
+    others = [each for each in group if each.metric in (headline.metric, series)]
     rest = sorted((each for each in others if each is not headline), key=lambda each: -each.stray)
     return [headline, *rest]
 

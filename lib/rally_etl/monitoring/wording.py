@@ -76,6 +76,10 @@ def about(metric: str, subject: str) -> str:
             return f"the share of damaged records of the file of {file}" if subject else "the share of damaged records"
         case "check_rate":
             return f"the share of rows that fail {subject}"
+        case "coverage":
+            return f"the share of {subject.replace('_', ' ')}"
+        case "agreement":
+            return f"the share of facts that two sources tell alike ({subject.replace('_', ' ')})"
         case "health":
             return "the health score"
         case "health_part":
@@ -116,7 +120,7 @@ def _many_series(group: Sequence[Found], named: int) -> str:
 
 def _list(found: Sequence[Found], named: int) -> str:
     texts = [
-        f"{each.subject.partition('/')[2] or each.subject} {_number(each.value, KINDS[each.metric])}"
+        f"{each.subject.partition('/')[2] or each.subject}: {_number(each.value, KINDS[each.metric])}"
         f" (about {_number(round(each.band.expected, 4), KINDS[each.metric])} usual)"
         for each in found[:named]
     ]
