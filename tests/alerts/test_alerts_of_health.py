@@ -87,7 +87,8 @@ def test_many_small_things_are_a_cause(ledger: sa.Engine, told):
         " `teams/active_team_has_players` finds 26 of 534 rows;"
         " `match_scores/players_are_known` finds 890 of 18,000 rows;"
         " `players/record_is_that_of_the_lines` finds 330 of 6,800 rows;"
-        " `match_scores/score_can_be_true` finds 890 of 18,000 rows; `schedule/meeting_is_unique` finds 230 of 4,700 rows;"
+        " `match_scores/score_can_be_true` finds 890 of 18,000 rows;"
+        " `schedule/meeting_is_unique` finds 230 of 4,700 rows;"
         " `series_stats/league_is_known` finds 26 of 534 rows"
     )
     told(NSTF=small)

@@ -42,9 +42,9 @@ def orphans(
 
     \b
     Found are references that point at nothing (dangling) or at a row that was merged into another one (merged), are
-    empty and were not (emptied) or point at another thing than before (moved); rows of users that are gone; imported rows without the team that they name (unlinked) or with
-    another one (mislinked); missing pairs of the junction tables (unpaired); teams that nothing speaks of (unspoken);
-    and what is there twice (doubled).
+    empty and were not (emptied) or point at another thing than before (moved); rows of users that are gone; imported
+    rows without the team that they name (unlinked) or with another one (mislinked); missing pairs of the junction
+    tables (unpaired); teams that nothing speaks of (unspoken); and what is there twice (doubled).
 
     \b
     Each row shows what it was, what it would become, and how that is known, the most trusted first:
