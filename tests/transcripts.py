@@ -10,10 +10,11 @@ from pathlib import Path
 
 INSTALLING = ("making .venv", "installing ")
 ANY_LINES = "…"
-RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
-MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b"), "<seconds>"),
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}(?:[0-9a-f]{2})?")  # a snapshot's is longer
+MASKS = ((RUN_ID, "<run>"), (re.compile(r"\d+\.\d s\b| +\d+ s old"), "<seconds>"),
          (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<time>"),
-         (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "<minute>"))  # fmt: skip
+         (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "<minute>"),
+         (re.compile(r"\d+\.\d KiB"), "<size>"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,8 @@ def asked_by(operation: Mapping[str, Any] | None) -> str | None:
         return None
     if "problem" in operation and not operation.get("again"):
         return f"automatic repair, allowed by {operation['reason']}"
-    return f"{operation['by']}: {operation['reason']}"
+    reason = "" if operation["reason"] == "not said" else f": {operation['reason']}"
+    return f"asked by {operation['by']}{reason}"
 
 
 def resumptions(engine: sa.Engine, run_id: str) -> list[dict[str, str | None]]:

@@ -265,7 +265,7 @@ def _facts(facts: dict, document: dict) -> list[tuple[str, str]]:
     started, finished = facts.get("started_at"), facts.get("finished_at")
     rows = [
         ("Source", facts.get("source", "")),
-        ("Asked by", document.get("asked_by") or ""),
+        ("Asked by", (document.get("asked_by") or "").removeprefix("asked by ")),
         ("As of", str(facts.get("as_of", ""))),
         ("Started", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),
         ("Took", pages.seconds((finished - started).total_seconds()) if started and finished else ""),
