@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import random
 import shutil
 
@@ -354,3 +355,32 @@ def test_table_that_changes_after_the_snapshot_leaves_no_answer(loaded: Import):
     write(loaded, *swap)
 
     assert old(ask(loaded)).isdisjoint({READS_LINES, LINES_TWICE})
+
+
+def test_rows_that_came_after_the_snapshot_and_show_all_the_same_are_asked(
+    loaded: Import, monkeypatch: pytest.MonkeyPatch
+):
+    """`copy (freeze)` shows its rows to older snapshots, too: a table that it fills within a look is another one."""
+    ask(loaded)
+    count_rows = remembered._rows
+
+    def after_a_copy(connection: sa.Connection, table: str, *facts: object) -> remembered.Rows:
+        if table == "match_scores":
+            write(loaded, f"create table copied as select * from {table}", "update copied set away_team_id = 999999")
+            _copy_frozen(loaded, "copied", table)
+        return count_rows(connection, table, *facts)
+
+    monkeypatch.setattr(remembered, "_rows", after_a_copy)
+    found = ask(loaded)
+
+    assert old(found).isdisjoint({READS_LINES, LINES_TWICE})
+    assert "failed" == {each.check: each.outcome for each in found}[READS_LINES]
+
+
+def _copy_frozen(importing: Import, source: str, target: str) -> None:
+    """Empty a table and fill it with rows that everybody sees at once."""
+    with importing.engine.begin() as connection, connection.connection.cursor() as cursor:
+        cursor.copy_expert(f"copy {source} to stdout", rows := io.StringIO())
+        rows.seek(0)
+        cursor.execute(f"set local session_replication_role = replica; truncate {target}")
+        cursor.copy_expert(f"copy {target} from stdin (freeze)", rows)

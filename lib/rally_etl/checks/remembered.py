@@ -245,8 +245,10 @@ def _counts(memory: Memory, question: Question, row: sa.Row) -> bool:
 
 
 def _rows(connection: sa.Connection, table: str, is_a: str, this_xid: int) -> Rows:
-    # The age of a row that was written half of all numbers ago or earlier is negative.
-    sql = f"select count(*), min(age(xmin)) filter (where age(xmin) >= 0) from {quote('public', table)}"
+    # The age of a row that was written half of all numbers ago or earlier is far below zero; a little below is one that
+    # came after the snapshot and shows all the same, as those of `copy (freeze)` do.
+    newest = f"min(age(xmin)) filter (where age(xmin) > -{MOST_TRANSACTIONS})"
+    sql = f"select count(*), {newest} from {quote('public', table)}"
     count, age = connection.execute(sa.text(sql)).one()
     return Rows(is_a, count, -1 if age is None else this_xid - age)
 

@@ -21,11 +21,16 @@ RUN_A_TEXT = re.compile(r"ts_stat|\w+_to_xml\w*|dblink\w*|pg_read_\w+")
 
 _RELATIONS = sa.text(
     """
-    select relname as name, relkind in ('r', 'p') as is_table from pg_class
-    where relnamespace = to_regnamespace('public') and relkind in ('r', 'p', 'v', 'm', 'f')
-    union all
-    select proname, false from pg_proc
-    where pronamespace not in (to_regnamespace('pg_catalog'), to_regnamespace('information_schema'))
+    with own as (
+        select oid, nspname from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')
+        union all select oid, null from pg_namespace where nspname = 'public'
+    )
+    select c.relname as name, c.relkind in ('r', 'p') as is_table from pg_class as c
+    where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    union all select proname, false from pg_proc join own on own.oid = pronamespace
+    union all select typname, false from pg_type join own on own.oid = typnamespace
+    where typtype = 'd'
+    union all select nspname, false from own where nspname is not null
     """
 )
 
@@ -100,15 +105,19 @@ class Reach:
     """What the queries of checks can read in one database."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        rows = connection.execute(_RELATIONS).all()
-        self._tables = {row.name for row in rows if row.is_table}
-        self._opaque = {row.name for row in rows if not row.is_table}
+        self._tables: set[str] = set()
+        self._opaque: set[str] = set()
+        for row in connection.execute(_RELATIONS):
+            words = re.findall(r"\w+", row.name.lower())
+            is_plain = row.is_table and words == [row.name]
+            (self._tables if is_plain else self._opaque).update(words)
 
     def reads(self, check: Check) -> frozenset[str]:
         """Tables that a check may read: every one whose name stands anywhere in it; empty stands for every table.
 
         That is so where the text does not tell: it calls a function of this database or one that runs a query made at
-        run time, reads a view, or asks for the run.
+        run time, uses one of its domains, names another schema, a view, a sequence or a table with a name in quotes, or
+        asks for the run.
         """
         words = set(re.findall(r"\w+", check.sql.lower()))
         if words & self._opaque or "run_id" in check.binds or any(map(RUN_A_TEXT.fullmatch, words)):
