@@ -22,8 +22,8 @@ RUN_A_TEXT = re.compile(r"ts_stat|\w+_to_xml\w*|dblink\w*|pg_read_\w+")
 _RELATIONS = sa.text(
     """
     with own as (
-        select oid, nspname from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')
-        union all select oid, null from pg_namespace where nspname = 'public'
+        select oid, nullif(nspname, 'public') as nspname
+        from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
     )
     select c.relname as name, c.relkind in ('r', 'p') as is_table from pg_class as c
     where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
