@@ -18,9 +18,9 @@ listed as (
 )
 
 select
-    format('%s in %s lines', c.name, c.row_count) as fact,
+    format('the name beside %s in %s lines', c.person_key, c.row_count) as fact,
     bool_or(l.folded = c.folded) as agrees,
-    format('the rosters call the same id %s', min(l.player_name)) as told,
+    format('is not the one of the rosters, %s', min(l.player_name)) as told,
     c.row_count as distance
 from cards as c
 join listed as l on l.person_key = c.person_key

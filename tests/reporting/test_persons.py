@@ -11,13 +11,15 @@ RUN = "20251003T073000-ab12"
 PEOPLE = [
     (901, "Ann", "Quackenbush"), (902, "Zoë", "O'Hara"), (903, "Mary Jo", "van der Berg"), (904, "john", "smallcaps"),
     (905, "Glen", "Ellyn"), (906, "Will", "Run"), (907, "Ann", "Quackenbush"),
-    (908, "Sammy", "Davis Jr."),
+    (908, "Sammy", "Davis Jr."), (909, "Robert (Bob)", "Parenson"), (910, 'Ann "Annie"', "Quoteson"),
+    (911, "Mary Ann", "de la Cruz y Sechsen"), (912, "Zoë &", "Max Paar"), (913, "MARYBETH", "ALLCAPS"),
+    (914, "Élodie", "d’Été"),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def persons(module_engine):
-    """Eight players, two of one name and one called like a club, and a user."""
+    """Players, two of one name and one called like a club, some written oddly, and a user."""
     with module_engine.begin() as connection:
         league = connection.scalar(
             sa.text("insert into leagues (league_id, league_name) values ('L', 'L') returning id")
@@ -57,6 +59,16 @@ def persons(module_engine):
         ("Ann Quackenbush's and Zoë O&#39;Hara&#39;s", "player 901, 907's and player 902&#39;s"),
         ("Sammy Davis Jr. plays", "player 908 plays"),
         ("john smallcaps", "player 904"),
+        ("Robert (Bob) Parenson (Birchwood 2)", "player 909 (Birchwood 2)"),
+        ('of Ann "Annie" Quoteson', "of player 910"),
+        ("of Ann &quot;Annie&quot; Quoteson", "of player 910"),
+        ("of Ann &#34;Annie&#34; Quoteson", "of player 910"),
+        ('{"name": "Ann \\"Annie\\" Quoteson"}', '{"name": "player 910"}'),
+        ("Mary Ann de la Cruz y Sechsen: no page", "player 911: no page"),
+        ("<td>Zoë &amp; Max Paar</td>", "<td>player 912</td>"),
+        ('"Zo\\u00eb & Max Paar"', '"player 912"'),
+        ("Marybeth Allcaps, MARYBETH ALLCAPS", "player 913, player 913"),
+        ("Élodie d’Été", "player 914"),
         ("what will run next", "what will run next"),
         ("Glen Ellyn 2 v Ann Somebody", "Glen Ellyn 2 v Ann Somebody"),
         ("write to ann@club.example or +1 312 555 0100", "write to <address> or <number>"),
@@ -119,3 +131,16 @@ def test_a_filler_that_is_no_person_is_shown():
     name = {"field": "Last Name", "value": "Quackenbush", "problem": "is printed twice"}
 
     assert ["Court 5 No Player 1", "…"] == [shown_value(filler), shown_value(name)]
+
+
+def test_a_name_in_a_column_of_figures_is_withheld():
+    """Columns that are shifted put a name where an id, a date or a score belongs; what is none is shown."""
+    shown = [
+        shown_value({"field": field, "value": value, "problem": "is no number"})
+        for field, value in [("Home Player 1 ID", "Ann Quackenbush"), ("Scores", "Bo LEE"), ("Date", "Sep 31, 2025"),
+                             ("Winner", "unknown"), ("Wins", None), ("Home Team", "Glen Ellyn")]
+    ]  # fmt: skip
+
+    assert ["…", "…", "Sep 31, 2025", "unknown", None, "Glen Ellyn"] == shown
+    record = '{"Player ID": "Ann Quackenbush", "Wins": "Bo LEE", "Club": "Glen Ellyn", "Date": "Sep 31, 2025"}'
+    assert '{"Player ID": "…", "Wins": "…", "Club": "Glen Ellyn", "Date": "Sep 31, 2025"}' == without_persons(record)

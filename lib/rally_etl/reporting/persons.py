@@ -7,6 +7,7 @@ a user stands there as `player 12`; who may ask the database finds the name unde
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _TAIL = re.compile(r"(?:(?:['’]|&#(?:39|x27);)s?)?[.’'-]*$")  # of a word, a
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _PERSON_KEY = re.compile(r"name|player|partner|captain|e-?mail|phone", re.I)
 _NO_PERSON_KEY = re.compile(r"\bid\b|_id|team|club|file|league|series", re.I)
+_FIGURE_KEY = re.compile(r"\bid\b|_id$|date|score|winner|^line$|pti|wins|losses|win %", re.I)
 _PAIR = re.compile(r'"([^"\\]*)"(\s*:\s*)("(?:[^"\\]|\\.)*"?)')
 _IS_NO_PERSON = ("is no person", "is an entry of the site's menu")
 
@@ -52,7 +54,8 @@ class Persons:
         windows = {text: list(_windows(text)) for text in set(texts)}
         wanted = {name.lower() for found in windows.values() for _, _, name in found}
         known = self._known(wanted) if windows else {}
-        return lambda text: without_addresses(_replaced(text, windows.get(text) or _windows(text), known))
+        odd = _as_written(known)
+        return lambda text: without_addresses(_replaced(text, windows.get(text) or _windows(text), known, odd))
 
     def _known(self, names: set[str]) -> dict[str, tuple[str, set[str]]]:
         """Name in small letters -> what stands in its place, and how the database writes it."""
@@ -79,10 +82,11 @@ def withheld(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_persons(original: str) -> str:
-    """A record as its file has it, cut or damaged as it may be, without the values of keys that name a person."""
+    """A record as its file has it, cut or damaged as it may be, without the values that name a person."""
 
     def blank(found: re.Match[str]) -> str:
-        return f'"{found[1]}"{found[2]}"{WITHHELD}"' if names_a_person(found[1]) else found[0]
+        is_person = names_a_person(found[1]) or _is_shifted(found[1], found[3])
+        return f'"{found[1]}"{found[2]}"{WITHHELD}"' if is_person else found[0]
 
     return _PAIR.sub(blank, original)
 
@@ -93,10 +97,16 @@ def names_a_person(field: str) -> bool:
 
 
 def shown_value(fault: Mapping[str, Any]) -> Any:
-    """The value that a fault quotes; of a field that names a person only what is none."""
+    """The value that a fault quotes; of a field that names a person only what is none, of one of figures no name."""
     if names_a_person(str(fault["field"])) and not any(text in fault["problem"] for text in _IS_NO_PERSON):
         return WITHHELD
-    return fault["value"]
+    return WITHHELD if _is_shifted(str(fault["field"]), str(fault["value"])) else fault["value"]
+
+
+def _is_shifted(field: str, value: str) -> bool:
+    """Whether a field of figures holds what may be a name: the columns of its record are shifted."""
+    is_words = not any(letter.isdigit() for letter in value) and any(True for _ in _windows(value))
+    return is_words and bool(_FIGURE_KEY.search(field))
 
 
 def _windows(text: str) -> Iterator[tuple[int, int, str]]:
@@ -132,24 +142,42 @@ def _name(words: list[str], turn: int) -> str:
     return name
 
 
-def _replaced(text: str, windows: Iterable[tuple[int, int, str]], known: Mapping[str, tuple[str, set[str]]]) -> str:
+def _replaced(
+    text: str,
+    windows: Iterable[tuple[int, int, str]],
+    known: Mapping[str, tuple[str, set[str]]],
+    odd: Mapping[str, str],
+) -> str:
     if not known:
         return text
+    for name, told in odd.items():
+        if name in text:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", lambda _, told=told: told, text)
+            windows = _windows(text)
     parts, end = [], 0
     for start, stop, name in windows:
         if start >= end and name.lower() in known:
             parts += [text[end:start], known[name.lower()][0]]
             end = stop
-    text = "".join([*parts, text[end:]])
-    for told, written in known.values():
-        for name in written:  # whom the database writes in small letters
-            if name in text and _is_small(name):
-                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", told, text)
-    return text
+    return "".join([*parts, text[end:]])
 
 
-def _is_small(name: str) -> bool:
-    return name[0].islower() or name.rpartition(" ")[2][0].islower()
+def _as_written(known: Mapping[str, tuple[str, set[str]]]) -> dict[str, str]:
+    """Names that no window shows (small letters, brackets, many words), in each form that a text has -> their place."""
+    names = {name: told for told, written in known.values() for name in written if not _is_plain(name)}
+    forms = {
+        form: told
+        for name, told in names.items()
+        for plain in (name, html.escape(name), html.escape(name).replace("&quot;", "&#34;"))
+        for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+    }
+    return dict(sorted(forms.items(), key=lambda pair: -len(pair[0])))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether `_windows` finds it: two to five words, the first and the last with a capital letter."""
+    windows = list(_windows(name))
+    return bool(windows) and windows[0][:2] == (0, len(name))
 
 
 def _told(ids: list[str]) -> str:
@@ -190,5 +218,6 @@ _KNOWN = """
     group by w.name
     union all
     select lower(written), array_agg(distinct told), array_agg(distinct written)
-    from known where written ~ '^[[:lower:]].* | [[:lower:]][^ ]*$' group by 1
+    from known where written ~ '^[^[:upper:]].* |[^[:alpha:] .’''-]|( .*){{5}}| [^[:upper:]][^ ]*$' and written ~ ' '
+    group by 1
 """
