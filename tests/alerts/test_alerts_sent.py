@@ -238,7 +238,7 @@ def mailing(box: MailBox, **changes: object) -> dict:
     } | changes  # fmt: skip
 
 
-@pytest.mark.parametrize("moods", [["451 later", "450 later"], ["drop"], []], ids=["greylisted", "dies", "well"])
+@pytest.mark.parametrize("moods", [["451 later", "999 what"], ["drop"], []], ids=["greylisted", "dies", "well"])
 def test_a_mail_arrives_over_tls_with_one_id(moods, ledger, module_settings, mail, queue):
     """A server that takes it twice, as it died in between, can tell by the Message-ID; the order stays."""
     mail.moods = list(moods)

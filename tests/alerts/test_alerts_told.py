@@ -104,6 +104,18 @@ def test_what_is_found_together_is_one_message(ledger, found):
     assert body.endswith("and 30 more incidents: `rally-etl alerts list`")
 
 
+def test_each_league_is_told_whom_it_touches_there(ledger, found):
+    """One is live and two were not published: both are said, also when a later run finds one of them alone."""
+    waits = {"whom": "nothing was published", "what": "few_teams"}
+    found(finding(league="CITA", **waits), finding(league="NSTF", whom="it is live", what="few_teams"))
+    found(finding(league="APTA_CHICAGO", **waits))
+    tell(ledger, alerting())
+    (body,) = messages(ledger, "body")
+
+    expected = "touches   APTA_CHICAGO, CITA: nothing was published\n          NSTF: it is live\nto do"
+    assert expected in body
+
+
 def test_a_message_says_what_since_when_whom_and_what_to_do(ledger, found):
     """One paragraph per incident."""
     found(finding(what="teams are missing: 3", whom="its users see old rows", todo="scrape again"))

@@ -76,7 +76,12 @@ def _note_cause(connection: sa.Connection, found: list[Finding], run_id: str | N
         "owners": sorted({name for each in found for name in each.owners}), "by": BY,
     }  # fmt: skip
     number = connection.scalar(_UPDATE, binds) or connection.scalar(_INSERT, binds)
-    rows = [{"incident": number, "league": each.league, "severity": each.severity, "what": each.what} for each in found]
+    rows = [
+        {
+            "incident": number, "league": each.league, "severity": each.severity, "what": each.what, "whom": each.whom,
+        }
+        for each in found
+    ]  # fmt: skip
     connection.execute(_LEAGUE, rows)
     connection.execute(_SEVERITY, {"numbers": [number]})
 
@@ -112,15 +117,15 @@ _INSERT = sa.text(
     " values (:cause, :rule, :severity, :what, :whom, :todo, :stage, :dimensions, :owners, :run) returning number"
 )
 _LEAGUE = sa.text(
-    "insert into etl.incident_leagues (incident, league, severity, what)"
-    " values (:incident, :league, :severity, :what)"
-    " on conflict (incident, league) do update set severity = excluded.severity, what = excluded.what"
+    "insert into etl.incident_leagues (incident, league, severity, what, whom)"
+    " values (:incident, :league, :severity, :what, :whom) on conflict (incident, league)"
+    " do update set severity = excluded.severity, what = excluded.what, whom = excluded.whom"
 )
 _SEVERITY = sa.text(
     """
-    update etl.incidents as i set severity = l.severity, what = l.what
+    update etl.incidents as i set severity = l.severity, what = l.what, whom = coalesce(nullif(l.whom, ''), i.whom)
     from (
-        select distinct on (incident) incident, severity, what from etl.incident_leagues
+        select distinct on (incident) incident, severity, what, whom from etl.incident_leagues
         where incident = any(:numbers)
         order by incident, array_position(array['error', 'warn', 'info'], severity), league) as l
     where i.number = l.incident

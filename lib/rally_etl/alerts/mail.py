@@ -36,10 +36,10 @@ def send(
         codes = [code for code, _ in error.recipients.values()]
         server.close()
         text = f"no recipient is known: {', '.join(map(str, sorted(set(codes))))}"
-        return Answer("refused" if all(code >= 500 for code in codes) else "again", text)
+        return Answer("refused" if all(map(_is_final, codes)) else "again", text)
     except smtplib.SMTPResponseException as error:
         server.close()
-        return Answer("refused" if error.smtp_code >= 500 else "again", _said(error))
+        return Answer("refused" if _is_final(error.smtp_code) else "again", _said(error))
     except (OSError, smtplib.SMTPException) as error:
         server.close()
         return Answer("unknown", f"no answer: {_said(error)}")
@@ -73,6 +73,11 @@ def _mail(channel: EmailChannel, key: str, subject: str, body: str) -> EmailMess
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(body)
     return mail
+
+
+def _is_final(code: int) -> bool:
+    """Whether a server takes this mail never; what is no answer of SMTP (999, -1) says nothing of the mail."""
+    return 500 <= code < 600
 
 
 def _leave(server: smtplib.SMTP) -> None:

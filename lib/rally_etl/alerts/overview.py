@@ -11,6 +11,7 @@ from rally_etl.alerts.channels import Off, senders
 from rally_etl.alerts.findings import SEVERITIES
 from rally_etl.alerts.routes import Alerting, read_alerting
 from rally_etl.alerts.telling import Standing, read_standing
+from rally_etl.alerts.wording import touched
 from rally_etl.settings import Settings
 
 
@@ -53,7 +54,7 @@ def _told(incident: Standing, facts: Any) -> dict[str, Any]:
         "cause": facts.cause or incident.rule,
         "what": incident.what,
         "since": f"{incident.opened_at:%Y-%m-%d %H:%M} UTC",
-        "whom": f"{', '.join(leagues)}: {incident.whom}",
+        "whom": "; ".join(touched(incident, leagues)),
         "to_do": incident.todo,
         "leagues": leagues,
         "acknowledged_by": facts.acknowledged_by,

@@ -28,7 +28,7 @@ class Standing:
 
     Attributes:
         severities: league -> severity; empty when it is resolved.
-        whats: league -> what is wrong there.
+        whats, whoms: league -> what is wrong there, whom it touches there.
         last_run: the run that has found it last; None where no run has.
     """
 
@@ -46,6 +46,7 @@ class Standing:
     last_run: str | None
     severities: Mapping[str, str]
     whats: Mapping[str, str]
+    whoms: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,8 @@ _STANDING = sa.text(
         case
             when i.state = 'resolved' then '{}' when i.cause is null then jsonb_build_object(i.league, i.severity)
             else coalesce(l.severities, '{}') end as severities,
-        case when i.cause is null then '{}' else coalesce(l.whats, '{}') end as whats
+        case when i.cause is null then '{}' else coalesce(l.whats, '{}') end as whats,
+        coalesce(l.whoms, '{}') as whoms
     from (
         select
             number, state, rule, severity, league, cause, stage, dimensions, owners, opened_at, escalated_at,
@@ -193,7 +195,8 @@ _STANDING = sa.text(
         from etl.incidents) as i
     left join (
         select
-            incident, jsonb_object_agg(league, severity) as severities, jsonb_object_agg(league, what) as whats
+            incident, jsonb_object_agg(league, severity) as severities, jsonb_object_agg(league, what) as whats,
+            jsonb_object_agg(league, whom) filter (where whom <> '') as whoms
         from etl.incident_leagues
         group by incident) as l on l.incident = i.number
     where i.state <> 'resolved' or i.resolved_at > :since

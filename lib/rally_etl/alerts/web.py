@@ -65,7 +65,7 @@ def post(
             context.load_verify_locations(ca_file)
         opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect)
         with opener.open(request, timeout=timeout_s) as response:
-            return Answer("delivered", _said(response.status, response.read(SHOWN_BYTES)))
+            return Answer("delivered", _said(response.status, _beginning(response)))
     except urllib.error.HTTPError as error:
         with error:
             return _refusal(error)
@@ -83,10 +83,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _refusal(error: urllib.error.HTTPError) -> Answer:
-    try:
-        text = _said(error.code, error.read(SHOWN_BYTES))
-    except (OSError, http.client.HTTPException):
-        text = str(error.code)
+    text = _said(error.code, _beginning(error.fp))
     if error.code in REFUSED:
         return Answer("refused", text)
     return Answer("again", text, _retry_after(error.headers.get("Retry-After")))
@@ -94,6 +91,14 @@ def _refusal(error: urllib.error.HTTPError) -> Answer:
 
 def _said(status: int, content: bytes) -> str:
     return f"{status} {content.decode('utf-8', 'replace')}".strip()
+
+
+def _beginning(response: http.client.HTTPResponse) -> bytes:
+    """What the server says beside its status, as far as it has come: nobody waits for more."""
+    try:
+        return response.read1(SHOWN_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from rally_etl.measures import counted
 
 if TYPE_CHECKING:
-    from rally_etl.alerts.telling import News
+    from rally_etl.alerts.telling import News, Standing
 
 LABELS = {"error": "ERROR", "warn": "WARNING", "info": "INFO"}
 SHOWN = 10
 """News that one message spells out, and leagues that one of them names; the rest is a count."""
+_INDENT = "\n          "
 
 
 def subject(news: Sequence[News]) -> str:
@@ -49,12 +50,20 @@ def _paragraph(news: News) -> str:
         f"{LABELS[news.severity]}  {_what(news)} (incident {incident.number}, {news.event})",
         f"since     {incident.opened_at:%Y-%m-%d %H:%M} UTC"
         + (f"; `rally-etl show {incident.last_run}` has the reasons" if incident.last_run else ""),
-        f"touches   {_leagues(news.leagues)}: {incident.whom}",
+        f"touches   {_INDENT.join(touched(incident, news.leagues))}",
         f"to do     {incident.todo}; `rally-etl alerts ack {incident.number} --by WHO` says that you look",
     ]
     others = [league for league in news.leagues[:SHOWN] if incident.whats.get(league, _what(news)) != _what(news)]
     lines += [f"          {league}: {incident.whats[league]}" for league in others]
-    return "\n".join(map(_printable, lines))
+    return "\n".join(_printable(line) for text in lines for line in text.split("\n"))
+
+
+def touched(incident: Standing, leagues: Sequence[str]) -> list[str]:
+    """Whom it touches: one sentence for all leagues of which the same is true."""
+    groups: dict[str, list[str]] = {}
+    for league in leagues:
+        groups.setdefault(incident.whoms.get(league, incident.whom), []).append(league)
+    return [f"{_leagues(found)}: {whom}" for whom, found in groups.items()]
 
 
 def _what(news: News) -> str:
