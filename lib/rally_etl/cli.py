@@ -159,13 +159,18 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
+_RIGHTS = """; the statement wrote nothing
+hint: the login of DATABASE_URL lacks rights; docs/operations.md tells which it needs (Moving to your own PostgreSQL)"""
+
+
 def _unexpected(error: Exception) -> int:
     """One line for a database that refuses or goes away; a stack for everything else, which is a bug."""
     if "sqlalchemy" in sys.modules:
-        from rally_etl.database.engine import clean_message, is_weather
+        from rally_etl.database.engine import clean_message, is_refused, is_weather
 
         if is_weather(error):
-            return _complain(f"the database stopped the work: {clean_message(error)}", 1)
+            rights = _RIGHTS if is_refused(error) else ""
+            return _complain(f"the database stopped the work: {clean_message(error)}{rights}", 1)
     traceback.print_exception(error)
     logs.unexpected(error)
     return 1

@@ -285,5 +285,5 @@ def test_wrong_params_are_refused(tmp_path, old, new):
     path = tmp_path / "health.yaml"
     path.write_text(text.replace(old, new), encoding="utf-8")
     assert text != path.read_text(encoding="utf-8")
-    with pytest.raises(UsageError, match=r"(?s)health\.yaml cannot be used.*no score was made\nhint"):
+    with pytest.raises(UsageError, match=r"(?s)health\.yaml: .*no score was made\nhint"):
         read_health_params(path)

@@ -238,3 +238,24 @@ def test_a_look_writes_nothing_where_it_may_not(engine: sa.Engine, reader: sa.En
 
     assert health_live(engine, settings)["health_score"] == found["health_score"]
     assert [text for text in told if "is not kept" in text], told
+
+
+def test_a_login_without_the_ledger_reads_the_rest(engine: sa.Engine, settings: Settings):
+    """Who may read Rally's tables and not the ledger is answered, and told what is not known; no error ends the look."""
+    name = f"public_{engine.url.database}"
+    with engine.begin() as connection:
+        connection.execute(SAMPLE)
+        connection.execute(sa.text(f'create role "{name}" login'))
+        connection.execute(sa.text(f'grant select on all tables in schema public to "{name}"'))
+    sessions = connect(replace(settings, database_url=str(engine.url.set(username=name))))
+    told: list[str] = []
+    try:
+        found = health_live(sessions, settings, tell=told.append)
+    finally:
+        sessions.dispose()
+        with engine.begin() as connection:
+            connection.execute(sa.text(f'drop owned by "{name}"'))
+            connection.execute(sa.text(f'drop role "{name}"'))
+
+    assert ["SAMPLE"] == [*found["leagues"]]
+    assert ["this look at live is not kept, so no trend will show it: permission denied for schema etl"] == told

@@ -180,7 +180,7 @@ def test_a_new_season_begins_anew():
     assert usual(history, september, RECORDS, APTA)
     assert usual(history, september, RECORDS, turned) is None
     assert usual(history, september, RECORDS, None)
-    assert "0 good runs since the season's levels began on 2025-09-20: 8 are needed to say what is usual" == why_silent(
+    assert "0 good runs since the season began on 2025-09-20: 8 are needed to say what is usual" == why_silent(
         history, september, RECORDS, turned
     )
     assert "" == why_silent(history, september, RECORDS, APTA)

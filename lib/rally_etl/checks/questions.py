@@ -14,11 +14,10 @@ from rally_etl.checks.files import LAST_YEAR, Check, read_checks
 from rally_etl.checks.results import CheckResult, Rule
 from rally_etl.checks.running import RunFacts, Task, run_check
 from rally_etl.checks.selection import EVERYTHING, Reach, Selection
-from rally_etl.database.catalog import IMPORTED
+from rally_etl.database.catalog import IMPORTED, readable_ledger
 from rally_etl.settings import Settings
 
 _PRESENT = sa.text("select c.name from unnest(cast(:names as text[])) as c(name) where to_regclass(c.name) is not null")
-_HAS_LEDGER = sa.text("select to_regclass('etl.check_results') is not null")
 _TOOK = sa.text(
     "select check_name, max(seconds) from etl.check_results"
     " where run_id = (select max(run_id) from etl.check_results) group by check_name"
@@ -92,7 +91,8 @@ class Suite:
         """
         reach = Reach(connection)
         present = set(connection.scalars(_PRESENT, {"names": list(IMPORTED)}))
-        took: dict[str, float] = dict(connection.execute(_TOOK).all()) if connection.scalar(_HAS_LEDGER) else {}
+        has_ledger = "check_results" in readable_ledger(connection)
+        took: dict[str, float] = dict(connection.execute(_TOOK).all()) if has_ledger else {}
         found: list[tuple[float, Question]] = []
         for check in self.files:
             reads = reach.reads(check)

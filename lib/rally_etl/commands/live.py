@@ -90,7 +90,8 @@ def lines_of(found: dict[str, Any], *, detailed: bool) -> Iterator[str]:
     if not found["leagues"]:
         yield from (f"  {printable(text)}" for text in found["missing"])
     for league, scored in found["leagues"].items():
-        yield f"  {league:14} {scored['health_score']:5.1f}  {scored['level']:8}  {printable(_why(scored))}".rstrip()
+        why = "" if detailed else printable(_why(scored))
+        yield f"  {league:14} {scored['health_score']:5.1f}  {scored['level']:8}  {why}".rstrip()
         if detailed:
             yield from _parts(scored)
     for league, texts in found.get("unusual", {}).items():
@@ -127,11 +128,20 @@ def _parts(scored: dict[str, Any]) -> Iterator[str]:
     for cap in scored["caps"]:
         yield f"    {'at most ' + format(cap['score'], 'g'):14}         {printable(cap['told'])}"
         yield f"{'':27}{printable(cap['why'])}"
+    told = {cap["told"] for cap in scored["caps"]}
     for part in scored["parts"]:
         lost = f"-{_points(part):.1f}" if part["lowered"] else ""
-        details = part["detail"] or [""]
+        details = [_detail(part, each, told) for each in part["lowered"]] or part["detail"] or [""]
         yield f"    {part['part']:14} {part['score']:5.1f} {lost:>6}  {printable(details[0])}".rstrip()
         yield from (f"{'':34}{printable(text)}" for text in details[1:])
+
+
+def _detail(part: dict[str, Any], lowered: dict[str, Any], told: set[str]) -> str:
+    """What lowers a part: a finding that a cap has told already by its name, its points where it is not alone."""
+    from rally_etl.monitoring.health import shown
+
+    text = lowered["check"] if lowered["told"] in told else lowered["told"]
+    return f"{text} (-{shown(lowered['points'])})" if len(part["lowered"]) > 1 else text
 
 
 def _where(advice: dict[str, Any]) -> str:

@@ -27,6 +27,11 @@ IMPORTED = (
 REQUIRED = frozenset(IMPORTED) - {"series_leagues"}
 """Imported tables without which no run is possible; the junction is legacy and may be gone."""
 
+_LEDGER = sa.text(
+    "select relname from pg_class where relnamespace = to_regnamespace('etl') and relkind in ('r', 'p', 'v')"
+    " and has_schema_privilege(relnamespace, 'usage') and has_table_privilege(oid, 'select')"
+)
+
 _COLUMNS = sa.text(
     """
     select c.relname as table_name, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
@@ -140,6 +145,14 @@ class Table:
 def quote(*parts: str) -> str:
     """A quoted identifier, with its schema when two parts are given."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def readable_ledger(connection: sa.Connection) -> frozenset[str]:
+    """Tables of schema etl that this login may read: none where no run has been, or where the schema is closed to it.
+
+    ``to_regclass('etl.…')`` does not tell: without the right to use the schema it is an error.
+    """
+    return frozenset(connection.scalars(_LEDGER))
 
 
 def read_foreign_keys(connection: sa.Connection) -> list[ForeignKey]:

@@ -120,7 +120,13 @@ def clean_message(error: BaseException) -> str:
 
 def is_weather(error: BaseException) -> bool:
     """Whether the database refused or went away: no bug, and nothing that a stack would explain."""
-    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError))
+    weather = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+    return isinstance(error, weather) or is_refused(error)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the login of the database may not do what was asked."""
+    return getattr(getattr(error, "orig", None), "pgcode", None) == "42501"
 
 
 def _greet(engine: sa.Engine, url: str) -> None:

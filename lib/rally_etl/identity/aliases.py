@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from rally_etl.database.catalog import readable_ledger
+
 EVERYWHERE = "*"
 """The league of an alias of a club: leagues share clubs."""
-
-_HAS_LEDGER = sa.text("select to_regclass('etl.redirects') is not null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Alias:
 
 def aliases_in_force(connection: sa.Connection, league: str, entity: str) -> dict[str, Alias]:
     """Spelling -> alias of one league (clubs: of `EVERYWHERE`), without ended ones; none without a ledger."""
-    if not connection.scalar(_HAS_LEDGER):
+    if "aliases" not in readable_ledger(connection):
         return {}
     rows = connection.execute(
         sa.text(
@@ -47,7 +47,7 @@ def aliases_in_force(connection: sa.Connection, league: str, entity: str) -> dic
 
 def redirected_ids(connection: sa.Connection, table: str) -> dict[int, int]:
     """Id of a live row that was merged -> id of the row it was merged into, at the end of the chain."""
-    if not connection.scalar(_HAS_LEDGER):
+    if "redirects" not in readable_ledger(connection):
         return {}
     rows = connection.execute(
         sa.text("select from_id, into_id from etl.redirects where table_name = :table and ended_at is null"),

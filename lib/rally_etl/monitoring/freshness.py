@@ -79,8 +79,10 @@ class Freshness:
             return "no match line is on or before this day" + (
                 f", one was due on {self.newest_due}" if self.newest_due else ""
             )
-        due = f", one was due on {self.newest_due}" if self.lag_days else ""
-        return f"the newest match is of {self.newest_match}{due}"
+        if not self.lag_days:
+            return f"the newest match is of {self.newest_match}"
+        since = f"from {self.first_missed} to " if self.first_missed not in (None, self.newest_due) else "on "
+        return f"the newest match is of {self.newest_match}, those due {since}{self.newest_due} are missing"
 
 
 def read_freshness(connection: sa.Connection, as_of: dt.date) -> dict[int, Freshness]:

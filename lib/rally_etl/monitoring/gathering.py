@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rally_etl.checks.agreement import Agreement, read_agreements
-from rally_etl.database.catalog import IMPORTED
+from rally_etl.database.catalog import IMPORTED, readable_ledger
 from rally_etl.measures import counted
 from rally_etl.monitoring.counting import OF_NO_LEAGUE, Count, count_tables
 from rally_etl.monitoring.freshness import Freshness, read_freshness
@@ -34,7 +34,7 @@ USERS, SOURCES, FRESHNESS, CONSTRAINTS, TABLES = "rows of users", "sources", "fr
 """Where findings count that are of no imported table."""
 
 _PRESENT = sa.text("select n from unnest(cast(:names as text[])) as n where to_regclass('public.' || n) is not null")
-_HAS_LEDGER = sa.text("select to_regclass('etl.agreements') is not null and to_regclass('etl.user_rows') is not null")
+_READ = {"runs", "run_leagues", "agreements", "check_results", "user_rows"}
 _AGREEMENTS = sa.text(
     "select distinct on (a.league, a.name) a.league, a.name, a.outcome, a.compared, a.agreeing, a.note"
     " from etl.agreements as a join etl.run_leagues as l using (run_id, league)"
@@ -86,7 +86,7 @@ def look_around(connection: sa.Connection, settings: Settings, as_of: dt.date, r
         UsageError: params that cannot be read.
     """
     present = set(connection.scalars(_PRESENT, {"names": list(IMPORTED)}))
-    has_ledger = connection.scalar(_HAS_LEDGER)
+    has_ledger = _READ <= readable_ledger(connection)
     agreements: dict[str, dict[str, sa.Row]] = {}
     last_asked: dict[str, dict[str, sa.Row]] = {}
     if has_ledger:
@@ -223,7 +223,7 @@ def _freshness(params: HealthParams, known: Freshness | None, league: str) -> Fi
     lag = known.lag_days or 0
     fresh, stale = params.lag_days.fresh, params.lag_days.stale
     lost = 1.0 if math.isinf(lag) else min(1.0, max(0.0, (lag - fresh) / (stale - fresh)))
-    told = f"{known.told()}; it lies {lag:.0f} days behind" if lost and not math.isinf(lag) else known.told()
+    told = f"{known.told()}: {lag:.0f} days behind" if lost and not math.isinf(lag) else known.told()
     return replace(finding, outcome="warned" if lost else "passed", lost=lost, extent=lag / stale, told=told)
 
 

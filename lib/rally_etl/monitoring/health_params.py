@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rally_etl.checks.files import DIMENSIONS
-from rally_etl.errors import UsageError
 from rally_etl.params import read_model
 
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -109,10 +108,7 @@ def read_health_params(path: Path) -> HealthParams:
     Raises:
         UsageError: it is missing, no YAML, or lacks a number; the message names the key.
     """
-    try:
-        return read_model(path, HealthParams, undone="no score was made")
-    except UsageError as error:
-        raise UsageError(f"{path.name} cannot be used: {error}") from None
+    return read_model(path, HealthParams, undone="no score was made")
 
 
 def level_of(params: HealthParams, score: float) -> str:

@@ -21,6 +21,7 @@ from rally_etl.monitoring.health import WORST, Finding, Score, score, worst_part
 from rally_etl.monitoring.health_params import HealthParams, level_of, read_health_params
 from rally_etl.monitoring.keeping import store_look
 from rally_etl.monitoring.unusual import live_anomalies
+from rally_etl.monitoring.watching import read_watching
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
 
@@ -49,10 +50,11 @@ def health_live(
         tell: takes a sentence on what is remembered, and on what could not be kept.
 
     Raises:
-        UsageError: there is no such league, or params that cannot be read.
+        UsageError: there is no such league, or params cannot be read.
     """
     started = time.perf_counter()
     params = read_health_params(settings.params_dir / "health.yaml")
+    read_watching(settings.params_dir)  # a mistake in it is told before anything is looked at or kept
     today = dt.datetime.now(dt.UTC).date()
     with read_only(engine, "public") as connection:
         if not connection.scalar(_HAS_LEAGUES):

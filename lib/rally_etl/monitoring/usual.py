@@ -84,7 +84,7 @@ def why_silent(history: Sequence[Point], as_of: dt.date, kind: Kind, calendar: C
     found = len(comparable(history, as_of, kind, calendar))
     if found >= LEAST:
         return ""
-    since = f" since the season's levels began on {calendar.season(as_of)}" if calendar else ""
+    since = f" since the season began on {calendar.season(as_of)}" if calendar else ""
     return f"{found} good run{'s'[: found != 1]}{since}: {LEAST} are needed to say what is usual"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import quote
+from rally_etl.database.catalog import quote, readable_ledger
 from rally_etl.database.references import find_references, read_reference_params
 from rally_etl.protection.finding import find_orphans_of_users
 from rally_etl.protection.orphans import Orphan
@@ -21,7 +21,6 @@ _LISTED = sa.text(
     order by p.kind, p.table_name, p.row_key, p.column_name, r.started_at desc
     """
 )
-_HAS_LEDGER = sa.text("select to_regclass('etl.repairs') is not null")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def read_open_orphans(connection: sa.Connection, settings: Settings) -> OpenOrph
         UsageError: params that cannot be read.
     """
     listed = {}
-    if connection.scalar(_HAS_LEDGER):
+    if {"repairs", "runs"} <= readable_ledger(connection):
         listed = {
             (row.kind, row.table_name, row.row_key, row.column_name, row.was): row.state
             for row in connection.execute(_LISTED)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from rally_etl.database.catalog import Table, quote, read_catalog
+from rally_etl.database.catalog import Table, quote, read_catalog, readable_ledger
 from rally_etl.database.references import Reference, ReferenceParams, find_map, read_reference_params
 from rally_etl.naming import Clubs, Leagues, load_clubs, load_leagues
 from rally_etl.planning.clubs import with_recorded_aliases
@@ -23,7 +23,6 @@ LETTERS = 60
 _NAMES = sa.text(
     "select c.relname from pg_class as c where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')"
 )
-_LEDGER = sa.text("select relname from pg_class where relnamespace = to_regnamespace('etl') and relkind = 'r'")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Ground:
     tables: dict[str, Table]
     references: tuple[Reference, ...]  # by id, of users' rows
     imported: tuple[Reference, ...]  # by id, of imported rows at one another
-    ledger: frozenset[str]  # tables of schema etl; none in a database that no run has met
+    ledger: frozenset[str]  # tables of schema etl that can be read; none in a database that no run has met
     names: Leagues
     keys: dict[int, str] = field(default_factory=dict)  # id of a live league -> its key
     _noted: dict[str, bool] = field(default_factory=dict)
@@ -67,7 +66,7 @@ class Ground:
             tables=tables,
             references=tuple(each for each in references if each.is_users),
             imported=tuple(each for each in references if not each.is_users),
-            ledger=frozenset(connection.scalars(_LEDGER)),
+            ledger=readable_ledger(connection),
             names=names,
             keys=keys,
         )
