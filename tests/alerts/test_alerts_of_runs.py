@@ -98,6 +98,14 @@ def test_a_refused_league_is_an_error_without_names(ended, ledger):
     assert "Tennaqua" not in dump
 
 
+def test_nothing_of_a_refused_league_waits_for_a_person(ended, ledger):
+    """What alone would have held it is told beside the error, and an approval would not help."""
+    ended("r1", {"NSTF": ("NO-GO", "refused", [reason("no_check_fails"), reason("few_teams_come", "hold")])})
+
+    whom = "nothing of it was published: its users go on seeing the rows of before"
+    assert [(whom,)] * 2 == rows(ledger, "select l.whom from etl.incident_leagues as l")
+
+
 def test_a_held_league_is_a_warning_until_it_is_approved(ended, ledger):
     """It waits for a person; when its rows are live it does not."""
     held = [reason("few_teams_come", "hold")]

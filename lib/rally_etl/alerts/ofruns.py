@@ -102,7 +102,8 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
             dimensions, owners = _of_checks(connection, run.run_id, league, reason["stage"])
             yield Finding(
                 cause=f"{source}/{reason['rule']}", league=league, severity=severity, what=what,
-                whom=_whom(severity, is_live), todo=todo or f"`rally-etl show {run.run_id}` tells the reasons",
+                whom=_whom(severity, is_live, row["decision"]),
+                todo=todo or f"`rally-etl show {run.run_id}` tells the reasons",
                 stage=reason["stage"], dimensions=dimensions, owners=owners,
             )  # fmt: skip
 
@@ -118,7 +119,7 @@ def _grouped(reasons: list[dict[str, Any]], rules: Mapping[str, gate.Rule]) -> I
 def _ended_early(run: Any, league: str, early: list[dict[str, Any]]) -> Finding:
     stage = run.stage or next((each["stage"] for each in early), "")
     return Finding(
-        cause=ENDED_EARLY, league=league, severity="error", stage=stage, whom=_whom("error", False),
+        cause=ENDED_EARLY, league=league, severity="error", stage=stage, whom=_whom("error", False, "NO-GO"),
         what="a run ended before it could decide" + (f", in stage {stage}" if stage else ""),
         todo=f"`rally-etl show {run.run_id}` tells why; `rally-etl run --resume {run.run_id}` goes on",
     )  # fmt: skip
@@ -160,10 +161,10 @@ def _in_detail(connection: sa.Connection, run_id: str, league: str, kind: str) -
     return f" ({told[0]}{'; and others' if told[1:] else ''})" if told else ""
 
 
-def _whom(severity: Severity, is_live: bool) -> str:
+def _whom(severity: Severity, is_live: bool, decision: str | None) -> str:
     if is_live:
         return "its new rows are live"
-    if severity == "error":
+    if severity == "error" or decision == "NO-GO":
         return "nothing of it was published: its users go on seeing the rows of before"
     if severity == "warn":
         return "its new rows wait for a person: its users go on seeing the rows of before"
