@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -75,7 +76,8 @@ def freshness_metrics(fresh: Mapping[int, Freshness], leagues: LeagueIds) -> lis
         if due:
             days["days_since_due"] = (known[0].as_of - due).days
             # where no match is known at all, the schedule is behind since it began to be due
-            days["days_behind"] = max(0, (due - played).days) if played else days["days_since_due"]
+            lag = min(each.lag_days for each in known if each.lag_days is not None)
+            days["days_behind"] = round(lag) if math.isfinite(lag) else days["days_since_due"]
         found += [Metric(league=league, metric=name, value=value) for name, value in days.items()]
     return found
 
