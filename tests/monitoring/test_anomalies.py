@@ -350,6 +350,18 @@ def test_creeping_rate_is_predicted_before_its_threshold(story):
     assert re.search(r"points a week: at this pace it crosses 10 % in 2[6-9] days \(13 runs\)", told)
 
 
+def test_slow_shrink_is_predicted_though_no_week_loses_much(story):
+    """Each week 90 of 6,850 players fewer: a fifth below the most of the season is three weeks ahead."""
+    for week in range(12):
+        story.run(good(week) | {("records", "players"): 6850 - 90 * week})
+    run_id = story.run(good(12) | {("records", "players"): 6850 - 90 * 12}, state="audited")
+
+    assert story.told(run_id, "predicted") == [
+        "the file of players has 5,770 records and falls by 90 a week: at this pace it crosses 5,480,"
+        " the least that is tolerated beside the most of this season, in 23 days (13 runs)"
+    ]
+
+
 def test_health_that_recovers_is_not_predicted_to_cross(story):
     """A score that climbs crosses no threshold that matters."""
     for week in range(12):
@@ -381,10 +393,11 @@ def test_thresholds_stand_where_they_are_judged(settings):
     """No threshold is written twice: they are those of gate.yaml and agreement.yaml."""
     thresholds = Thresholds(settings.params_dir, read_watching(settings.params_dir))
 
-    assert [0.10] == thresholds.of(APTA, "damaged", "players")
-    assert [75.0] == thresholds.of(APTA, "health", "")
-    assert [0.95] == thresholds.of(APTA, "agreement", "teams_of_rosters_and_standings")
-    assert [] == thresholds.of(APTA, "records", "players")
+    assert [0.10] == thresholds.of(APTA, "damaged", "players", 1.0)
+    assert [75.0] == thresholds.of(APTA, "health", "", 1.0)
+    assert [0.95] == thresholds.of(APTA, "agreement", "teams_of_rosters_and_standings", 1.0)
+    assert [800.0] == thresholds.of(APTA, "records", "players", 1000.0)
+    assert [] == thresholds.of(APTA, "rows", "players", 1000.0)
 
 
 @pytest.mark.parametrize(

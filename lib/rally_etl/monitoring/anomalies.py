@@ -11,7 +11,7 @@ from typing import Literal
 from rally_etl.monitoring.calendar import Calendar
 from rally_etl.monitoring.forecast import forecast
 from rally_etl.monitoring.metrics import KINDS, Point
-from rally_etl.monitoring.usual import UNUSUAL, Band, usual
+from rally_etl.monitoring.usual import UNUSUAL, Band, comparable, usual
 from rally_etl.monitoring.watching import Thresholds, Watching
 
 Named = tuple[str, str]
@@ -112,8 +112,10 @@ def find_forecasts(
         if metric in watching.unwatched.get(league, ()) or _is_sum(metric, subject):
             continue
         kind = KINDS[metric]
-        limits = thresholds.of(league, metric, subject)
-        trend = limits and forecast([*past.series.get((metric, subject), ()), _as_good(point)], kind, past.calendar)
+        points = [*past.series.get((metric, subject), ()), _as_good(point)]
+        most = max(each.value for each in comparable(points, point.as_of, kind, past.calendar))
+        limits = thresholds.of(league, metric, subject, most)
+        trend = limits and forecast(points, kind, past.calendar)
         if not trend or (trend.slope > 0) != (kind.worse == "up"):
             continue
         ahead = [(days, limit) for limit in limits if (days := trend.days_until(limit))]

@@ -29,11 +29,16 @@ class Watched(BaseModel):
 
 
 class Where(BaseModel):
-    """Where the threshold of a metric stands: a rule of `gate.yaml`, or the bounds of `agreement.yaml`."""
+    """Where the threshold of a metric stands: a rule of `gate.yaml`, or the bounds of `agreement.yaml`.
+
+    Attributes:
+        below_most: the rule holds a share; the threshold lies so far below the most of the season.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: str = ""
+    below_most: bool = False
     bounds: bool = False
 
     @model_validator(mode="after")
@@ -108,10 +113,15 @@ class Thresholds:
         needs_bounds = any(where.bounds for where in self._where.values())
         self._agreements = {each.name: each for each in read_agreements(params_dir)} if needs_bounds else {}
 
-    def of(self, league: str, metric: str, subject: str) -> list[float]:
-        """The thresholds of a metric in a league, in its own unit; none where nobody set one."""
+    def of(self, league: str, metric: str, subject: str, most: float) -> list[float]:
+        """The thresholds of a metric in a league, in its own unit; none where nobody set one.
+
+        Args:
+            most: the highest good value of the season.
+        """
         if rule := self._rules.get(metric):
-            return [float((rule.get("leagues") or {}).get(league, rule["threshold"]))]
+            threshold = float((rule.get("leagues") or {}).get(league, rule["threshold"]))
+            return [most * (1 - threshold) if self._where[metric].below_most else threshold]
         if metric in self._where and (agreement := self._agreements.get(subject)):
             return [1 - bound for bound in agreement.bounds_of(league).values()]
         return []

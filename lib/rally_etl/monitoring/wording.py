@@ -42,9 +42,11 @@ def prediction(found: Found) -> str:
     pace = _pace(abs(found.slope or 0.0) * 7, kind)
     way = "grows" if (found.slope or 0.0) > 0 else "falls"
     days = counted(found.days_left or 0, "day")
+    least = ", the least that is tolerated beside the most of this season," if found.metric in COUNTED else ""
+    threshold = round(found.threshold or 0) if least else found.threshold or 0.0
     return (
-        f"{_name(found)} is {_number(found.value, kind)} and {way} by {pace} a week: at this pace it crosses"
-        f" {_number(found.threshold or 0.0, kind)} in {days} ({counted(found.band.runs, 'run')})"
+        f"{_name(found)} {_says(found)} and {way} by {pace} a week: at this pace it crosses"
+        f" {_number(threshold, kind)}{least} in {days} ({counted(found.band.runs, 'run')})"
     )
 
 
