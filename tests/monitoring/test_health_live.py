@@ -195,8 +195,8 @@ def test_a_run_scores_its_candidate_like_live(run: sa.Engine, module_settings: S
             each["check"] for each in told[league]["advice"]
         ]
     assert min(told[league]["score"] for league in told) == found["*"]["health_score"]["value"]
-    assert 3 == found["SAMPLE"]["days_since_newest_match"]["value"]
-    assert found["OTHER"]["days_since_newest_match"]["value"] > 1000
+    assert 3 == found["SAMPLE"]["days_behind"]["value"]
+    assert found["OTHER"]["days_behind"]["value"] > 1000
     assert unscored["value"] <= found["SAMPLE"]["health_score"]["value"]
     assert "has no result" in " ".join(unscored["detail"])
 
@@ -241,7 +241,7 @@ def test_a_look_writes_nothing_where_it_may_not(engine: sa.Engine, reader: sa.En
 
 
 def test_a_login_without_the_ledger_reads_the_rest(engine: sa.Engine, settings: Settings):
-    """Who may read Rally's tables and not the ledger is answered, and told what is not known; no error ends the look."""
+    """Who may read Rally's tables and not the ledger is answered, and told what is not kept."""
     name = f"public_{engine.url.database}"
     with engine.begin() as connection:
         connection.execute(SAMPLE)
