@@ -113,7 +113,7 @@ def _write_runs(connection: sa.Connection) -> None:
             {"run_id": run_id, "number": number},
         )
         metrics = [("metrics", league, "health", 90 + 2 * number + len(league) % 3) for league in PLANS]
-        metrics += [("monitoring", league, "days_since_newest_match", 2.5) for league in PLANS]
+        metrics += [("monitoring", league, "days_behind", 2.5) for league in PLANS]
         metrics += [("baseline", league, "live_rows", 9000 + 500 * number) for league in PLANS]
         metrics += [
             ("baseline", "APTA_CHICAGO", f"rows.{table}", 500 * (place + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ from rally_etl.settings import Settings
 STAGE = "monitoring"
 STAGE_HEALTH = "health"
 """Stands for the stage of what lowers the score of a run, which its report tells."""
-NO_MATCH_DAYS = 9999
+UNKNOWN_DAYS = 9999
 """Stands for the age of the newest match where there is none: older than any tolerance."""
 KEPT_ADVICE = 12
 
@@ -36,7 +37,7 @@ _RESULTS = sa.text(
 
 
 def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
-    """Health score and age of the newest match per league of the run's candidate; ``*`` has the lowest score.
+    """Health score and days behind the schedule per league of the run's candidate; ``*`` has the lowest score.
 
     What lowers the scores, and what to do about it, goes to the ledger, for the report. Orphans and constraints are
     those of live: no import writes either.
@@ -63,7 +64,7 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
         advice[league] = advise(params, scores[league], in_season=is_in_season)
         leagues[league] = {
             "health_score": measure(scores[league].score, lost_points(scores[league])),
-            "days_since_newest_match": _age(around.fresh.get(league_id)),
+            "days_behind": _behind(around.fresh.get(league_id)),
         }
     worst = [f"{league}: {each.score:.1f}" for league, each in sorted(scores.items(), key=lambda item: item[1].score)]
     lowest = min((each.score for each in scores.values()), default=0.0)
@@ -133,7 +134,9 @@ def _row(league: str, name: str, value: float, detail: list[Any], subject: str =
     return Metric(league=league, metric=name, value=value, subject=subject, detail=detail)
 
 
-def _age(freshness: Freshness | None) -> dict[str, Any]:
-    if freshness is None or freshness.age_days is None:
-        return measure(NO_MATCH_DAYS, [freshness.told() if freshness else "the league is not in the candidate"])
-    return measure(freshness.age_days, [freshness.told()])
+def _behind(freshness: Freshness | None) -> dict[str, Any]:
+    """Days by which matches lie behind the schedule; without a schedule the age of the newest one."""
+    if freshness is None:
+        return measure(UNKNOWN_DAYS, ["the league is not in the candidate"])
+    days = freshness.age_days if freshness.lag_days is None else freshness.lag_days
+    return measure(days if days is not None and math.isfinite(days) else UNKNOWN_DAYS, [freshness.told()])
