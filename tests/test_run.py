@@ -122,7 +122,9 @@ def project(module_settings: Settings, module_engine: sa.Engine) -> Iterator[Pro
     project.told_by_command("week 1", "--source", str(project.weeks[0]), "--as-of", days[0])
     users(module_engine)
     _add_broken_league(project.weeks[1])
-    project.told_by_command("week 2 beside a broken league", "--source", str(project.weeks[1]), "--as-of", days[1])
+    project.told_by_command(
+        "week 2 beside a broken league", "--source", str(project.weeks[1]), "--as-of", days[1], here=True
+    )
     with stages_here(module_settings):
         project.told_by_call("week 2 without evidence", 2, _removes_evidence(project))
     with _kernel_killed_in_import(module_engine):
@@ -377,7 +379,7 @@ def test_wrong_use_exits_2(project, arguments):
     """A missing folder, a league that is not in it, no date, no source, no params file, no such option."""
     arguments = [str(project.settings.root / word) if word.startswith("weeks") else word for word in arguments]
 
-    done = project.command("run", "--json", *arguments)
+    done = rally_etl(project.settings, "run", "--json", *arguments)
 
     assert (2, "") == (done.returncode, done.stdout)
     assert "Traceback" not in done.stderr
