@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -260,24 +259,6 @@ def test_a_login_without_the_ledger_reads_the_rest(engine: sa.Engine, settings: 
 
     assert ["SAMPLE"] == [*found["leagues"]]
     assert ["this look at live is not kept, so no trend will show it: permission denied for schema etl"] == told
-
-
-def test_a_fault_in_what_is_watched_takes_no_score_away(engine: sa.Engine, settings: Settings):
-    """Where params/anomalies.yaml cannot be read the look is told and kept; what is unusual is said to be unknown."""
-    with engine.begin() as connection:
-        connection.execute(SAMPLE)
-    params = settings.root / "params"
-    own = params.resolve()
-    params.unlink()
-    shutil.copytree(own, params)
-    (params / "anomalies.yaml").write_text("tolerance: much\n", encoding="utf-8")
-    told: list[str] = []
-    found = health_live(engine, settings, tell=told.append)
-
-    assert (["SAMPLE"], {}) == ([*found["leagues"]], found["unusual"])
-    assert [text for text in told if text.startswith("what is unusual is not known: ") and "anomalies.yaml" in text]
-    with engine.connect() as connection:
-        assert 1 == connection.scalar(sa.text("select count(*) from etl.looks"))
 
 
 def test_of_two_spellings_of_a_league_the_key_is_the_league(engine: sa.Engine, settings: Settings):

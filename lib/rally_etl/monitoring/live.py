@@ -22,11 +22,10 @@ from rally_etl.monitoring.health_params import HealthParams, level_of, read_heal
 from rally_etl.monitoring.keeping import store_look
 from rally_etl.monitoring.unusual import live_anomalies
 from rally_etl.monitoring.watching import read_watching
-from rally_etl.naming import load_leagues
+from rally_etl.planning import league_ids
 from rally_etl.settings import Settings
 
 _HAS_LEAGUES = sa.text("select to_regclass('public.leagues') is not null")
-_LEAGUES = sa.text("select id, league_id from public.leagues order by id desc")
 
 
 def health_live(
@@ -56,10 +55,10 @@ def health_live(
     params = read_health_params(settings.params_dir / "health.yaml")
     read_watching(settings.params_dir)  # a mistake in it is told before anything is looked at or kept
     today = dt.datetime.now(dt.UTC).date()
-    with read_only(engine, "public") as connection:
+    with read_only(engine, "public", one_moment=True) as connection:
         if not connection.scalar(_HAS_LEAGUES):
             return _nothing("this database has no table leagues: it is none of Rally's, or nothing is in it yet")
-        ids = _league_ids(connection, settings)
+        ids = league_ids(connection, settings)
         if league and league not in ids:
             raise UsageError(
                 f"live has no league {league!r}; nothing was looked at\nhint: it has {', '.join(sorted(ids))}"
@@ -82,12 +81,6 @@ def health_live(
         for note in notes:
             tell(note)
     return found
-
-
-def _league_ids(connection: sa.Connection, settings: Settings) -> dict[str, int]:
-    """Key -> ``leagues.id``; of two spellings the first row."""
-    known = load_leagues(settings.params_dir)
-    return {known.canonical(row.league_id) or row.league_id: row.id for row in connection.execute(_LEAGUES)}
 
 
 def _scores(
