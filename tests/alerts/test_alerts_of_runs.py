@@ -218,6 +218,23 @@ def test_a_late_approval_does_not_bring_back_what_a_later_run_ended(ended, ledge
     assert ["resolved", "resolved"] == [row[1] for row in rows(ledger, STANDING)]
 
 
+def test_an_alert_names_the_checks_that_failed(ended, ledger):
+    """Three of them and a count, never their rows: nobody acts on a bare number."""
+    ended("r1", {})
+    with ledger.begin() as connection:
+        for check, outcome in [(f"teams/{name}", "failed") for name in "abcd"] + [("teams/e", "passed")]:
+            connection.execute(
+                sa.text(
+                    "insert into etl.check_results (run_id, league, check_name, severity, outcome, sample)"
+                    " values ('r1', 'NSTF', :check, 'error', :outcome, jsonb_build_array(cast(:name as text)))"
+                ),
+                {"check": check, "outcome": outcome, "name": NAME},
+            )
+        told = alerts.ofruns._by_name(connection, "r1", "NSTF", "checks_failed")
+
+    assert " (teams/a; teams/b; teams/c; and 1 more)" == told
+
+
 def test_owners_and_dimensions_are_those_of_the_checks_that_failed(ended, ledger):
     """Routes may go by them."""
     with ledger.begin() as connection:

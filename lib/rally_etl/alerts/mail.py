@@ -92,4 +92,4 @@ def _said(error: BaseException) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error
         return f"{error.smtp_code} {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
-    return f"{type(error).__name__} {error}"
+    return f"{type(error).__name__}: {error}"

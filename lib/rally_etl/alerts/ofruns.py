@@ -24,6 +24,15 @@ _LIVE = ("published", "verified")
 _VERIFYING = "verify"  # what this finds wrong is an incident of its run already
 _UNUSUAL = {"figures_are_usual": "anomaly", "no_threshold_is_near": "forecast"}
 """Rules whose details are figures and never persons, so that people can be told them -> their kind in the ledger."""
+_NAMED = {
+    **{f"checks_{outcome}": ("check_results", "check_name", outcome) for outcome in ("failed", "errored", "warned")},
+    **{
+        f"agreements_{outcome}": ("agreements", "title", outcome) for outcome in ("failed", "errored", "held", "warned")
+    },
+}
+"""Measure that counts checks or comparisons of sources -> table of the ledger, what it calls them, which it counts."""
+SHOWN = 3
+"""Checks or comparisons that an alert names."""
 _WITHOUT_RULE = {
     "live_is_free": ("others held the rows of the plan for too long", "approve the run when the database is quiet"),
     "plan_still_holds": ("live rows moved between plan and publish; nothing was written", "run the scrape again"),
@@ -99,6 +108,8 @@ def _findings(connection: sa.Connection, settings: Settings, run: Any) -> Iterat
             what, todo = worded(rules.get(reason["rule"]), reason, league)
             if kind := _UNUSUAL.get(reason["rule"]):
                 what += _in_detail(connection, run.run_id, league, kind)
+            elif (rule := rules.get(reason["rule"])) and rule.measure in _NAMED:
+                what += _by_name(connection, run.run_id, league, rule.measure)
             dimensions, owners = _of_checks(connection, run.run_id, league, reason["stage"])
             yield Finding(
                 cause=f"{source}/{reason['rule']}", league=league, severity=severity, what=what,
@@ -159,6 +170,15 @@ def _in_detail(connection: sa.Connection, run_id: str, league: str, kind: str) -
     )
     told = connection.scalars(sa.text(sql), {"run": run_id, "league": league, "kind": kind}).all()
     return f" ({told[0]}{'; and others' if told[1:] else ''})" if told else ""
+
+
+def _by_name(connection: sa.Connection, run_id: str, league: str, measure: str) -> str:
+    """The first of the checks or comparisons that a measure counts, as params/ call them: which rows, reports tell."""
+    table, column, outcome = _NAMED[measure]
+    sql = f"select {column} from etl.{table} where (run_id, league, outcome) = (:run, :league, :outcome) order by 1"
+    names = connection.scalars(sa.text(sql), {"run": run_id, "league": league, "outcome": outcome}).all()
+    more = f"; and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f" ({'; '.join(names[:SHOWN])}{more})" if names else ""
 
 
 def _whom(severity: Severity, is_live: bool, decision: str | None) -> str:

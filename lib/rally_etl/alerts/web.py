@@ -72,7 +72,7 @@ def post(
     except urllib.error.URLError as error:  # while connecting or writing: the request was not whole
         return Answer("again", f"no connection: {error.reason}")
     except (OSError, http.client.HTTPException) as error:
-        return Answer("unknown", f"no answer: {type(error).__name__} {error}")
+        return Answer("unknown", f"no answer: {type(error).__name__}: {error}")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
