@@ -21,7 +21,7 @@ RULES = read_rules(Path(__file__).resolve().parents[1] / "params" / "gate.yaml")
 RUN_ID = "20251001T060000-ab12"
 LEAGUES = ["APTA_CHICAGO", "NSTF"]
 COMPLETED = dict.fromkeys(STAGES, "completed")
-GOOD = {"checks_run": 40, "checks_expected": 40, "health_score": 97.5, "standings_printed_share": 1}
+GOOD = {"checks_run": 40, "checks_expected": 40, "health_of_rows": 97.5, "standings_printed_share": 1}
 
 
 def good_evidence() -> dict:
@@ -200,7 +200,7 @@ def test_no_leagues_is_no_go():
         ("validation", "checks_run", 41, NO_GO),
         ("validation", "checks_warned", 4, GO),
         ("integration", "references_moved", 1, NO_GO),
-        ("monitoring", "health_score", 74.9, HOLD),
+        ("monitoring", "health_of_rows", 74.9, HOLD),
     ],
 )
 def test_rule_decides_its_league_only(stage, measure, value, decision):

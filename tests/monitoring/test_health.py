@@ -52,6 +52,18 @@ def test_the_table_of_inputs_and_scores_is_true(what, points, level):
     assert (points, level) == (found.score, found.level)
 
 
+def test_late_matches_hold_no_import_back():
+    """To wait for a person would make them later; what else is wrong holds as before."""
+    late = healthy.damaged("the matches lie 100 days behind")
+    orphaned = healthy.damaged(
+        "the matches lie 100 days behind; 199 of 1,000,000 rows of users have lost what they are about"
+    )
+
+    assert (74, late.mean) == (late.score, late.of_rows)
+    assert late.mean > 75
+    assert 60 == orphaned.of_rows
+
+
 def test_the_table_shows_every_cap():
     """The table has an example of each class of params/health.yaml, and of each level."""
     found = [healthy.damaged(what) for what, *_ in IN_DOCS]

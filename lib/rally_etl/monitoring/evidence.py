@@ -12,7 +12,7 @@ from rally_etl.checks.evidence import expected_checks
 from rally_etl.checks.results import CheckResult
 from rally_etl.checks.suite import find_league_ids, run_facts
 from rally_etl.database.engine import read_only
-from rally_etl.measures import Measures, measure, store_metrics
+from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.advice import Advice, advise
 from rally_etl.monitoring.freshness import Freshness
 from rally_etl.monitoring.gathering import findings_of, in_season, known_of, look_around
@@ -23,7 +23,6 @@ from rally_etl.monitoring.metrics import EVERYWHERE, Metric, store
 from rally_etl.planning.schema import schemas
 from rally_etl.settings import Settings
 
-STAGE = "monitoring"
 STAGE_HEALTH = "health"
 """Stands for the stage of what lowers the score of a run, which its report tells."""
 UNKNOWN_DAYS = 9999
@@ -37,7 +36,7 @@ _RESULTS = sa.text(
 
 
 def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
-    """Health score and days behind the schedule per league of the run's candidate; ``*`` has the lowest score.
+    """Health score, the same but for late matches, and days behind the schedule per league of the run's candidate; ``*`` has the lowest score.
 
     What lowers the scores, and what to do about it, goes to the ledger, for the report. Orphans and constraints are
     those of live: no import writes either.
@@ -64,12 +63,12 @@ def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> M
         advice[league] = advise(params, scores[league], in_season=is_in_season)
         leagues[league] = {
             "health_score": measure(scores[league].score, lost_points(scores[league])),
+            "health_of_rows": measure(scores[league].of_rows, lost_points(scores[league])),
             "days_behind": _behind(around.fresh.get(league_id)),
         }
     worst = [f"{league}: {each.score:.1f}" for league, each in sorted(scores.items(), key=lambda item: item[1].score)]
     lowest = min((each.score for each in scores.values()), default=0.0)
     leagues[EVERYWHERE] = {"health_score": measure(lowest, worst)}
-    store_metrics(engine, run_id, STAGE, leagues)
     with engine.begin() as connection:
         store(connection, _kept(scores, advice), run_id=run_id, stage=STAGE_HEALTH)
     store_candidate(engine, settings, run_id, health_of(scores), known_of(around))

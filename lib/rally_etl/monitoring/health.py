@@ -141,6 +141,11 @@ class Held:
     finding: Finding
 
     @property
+    def is_late(self) -> bool:
+        """Does it stand because matches were due that did not come?"""
+        return self.finding.kind == "freshness" and self.finding.state == "wrong"
+
+    @property
     def told(self) -> str:
         """The cap in a sentence."""
         return f"held at {shown(self.score)}: {self.finding.in_words()}"
@@ -173,6 +178,11 @@ class Score:
     caps: list[Held]
     missing: list[str]
     findings: Sequence[Finding] = field(repr=False)
+
+    @property
+    def of_rows(self) -> float:
+        """The score without the cap of matches that are late: to hold back those that came would make it no better."""
+        return min([self.mean, *(cap.score for cap in self.caps if not cap.is_late)])
 
     @property
     def is_held(self) -> bool:
