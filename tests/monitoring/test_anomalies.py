@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
 from rally_etl.monitoring import metrics
+from rally_etl.monitoring.forecast import Coverage
 from rally_etl.monitoring.metrics import Metric
-from rally_etl.monitoring.unusual import anomaly_measures, live_anomalies
+from rally_etl.monitoring.unusual import anomaly_measures, back_tested, live_anomalies
 from rally_etl.monitoring.watching import Thresholds, read_watching
 from rally_etl.settings import Settings
 
@@ -348,6 +349,19 @@ def test_creeping_rate_is_predicted_before_its_threshold(story):
 
     assert told.startswith("the share of damaged records of the file of players is 8 % and grows by 0.5")
     assert re.search(r"points a week: at this pace it crosses 10 % in 2[6-9] days \(13 runs\)", told)
+
+
+def test_forecasts_of_the_past_are_held_against_what_came(story):
+    """Of each figure with a threshold, from the ninth run on; what was refused was never asked."""
+    for week in range(14):
+        story.run({("health", ""): 97 - 0.1 * (week % 3), ("rows", "players"): 6850})
+    story.run({("health", ""): 20}, state="refused")
+    run_id = story.run({("health", ""): 97}, state="audited")
+
+    with story.engine.connect() as connection:
+        held = back_tested(connection, story.settings, run_id)
+
+    assert {7: Coverage(inside=6, asked=6), 28: Coverage(inside=3, asked=3)} == held
 
 
 def test_slow_shrink_is_predicted_though_no_week_loses_much(story):

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import sqlalchemy as sa
 
 from rally_etl.reporting import recorded, unusual
+from rally_etl.settings import Settings
 
 RUN = "20251001T060000-test"
 
 
-def book(engine: sa.Engine, *, silent: str = "") -> SimpleNamespace:
+def book(engine: sa.Engine, settings: Settings, *, silent: str = "") -> SimpleNamespace:
     """A run of one league in the ledger, and a notebook that reads it."""
     with engine.begin() as connection:
         connection.execute(
@@ -29,7 +30,7 @@ def book(engine: sa.Engine, *, silent: str = "") -> SimpleNamespace:
         with engine.connect() as connection:
             return query(connection, RUN, *arguments)
 
-    return SimpleNamespace(active=False, document=None, run_id=RUN, of_run=of_run)
+    return SimpleNamespace(settings=settings, active=False, document=None, run_id=RUN, of_run=of_run)
 
 
 def found(engine: sa.Engine) -> None:
@@ -47,9 +48,9 @@ def found(engine: sa.Engine) -> None:
         )
 
 
-def test_what_was_found_is_shown_in_words(engine):
+def test_what_was_found_is_shown_in_words(engine, settings):
     """One row per cause with its figures, and one per forecast with its threshold."""
-    shown = book(engine)
+    shown = book(engine, settings)
     found(engine)
 
     (row,) = unusual.anomalies(shown).rows
@@ -68,9 +69,9 @@ def test_what_was_found_is_shown_in_words(engine):
         assert ["the file is small", "it falls"] == [line["told"] for line in unusual.page_lines(connection, RUN)]
 
 
-def test_a_league_with_little_history_is_not_called_good(engine):
+def test_a_league_with_little_history_is_not_called_good(engine, settings):
     """Where nothing was judged the notebook does not say that nothing is unusual."""
-    shown = book(engine, silent="2 good runs: 8 are needed to say what is usual")
+    shown = book(engine, settings, silent="2 good runs: 8 are needed to say what is usual")
 
     assert "Not judged yet: NSTF: 2 good runs: 8 are needed to say what is usual." == repr(unusual.anomalies(shown))
     with engine.connect() as connection:
@@ -78,9 +79,9 @@ def test_a_league_with_little_history_is_not_called_good(engine):
     assert ("NSTF", "") == (line["league"], line["kind"])
 
 
-def test_a_league_that_was_judged_is_told_so(engine):
+def test_a_league_that_was_judged_is_told_so(engine, settings):
     """Enough history and nothing found: one sentence each."""
-    shown = book(engine)
+    shown = book(engine, settings)
 
     assert "Nothing is unusual beside past good runs." == repr(unusual.anomalies(shown))
     assert "No figure heads for its threshold." == repr(unusual.forecasts(shown))

@@ -36,7 +36,7 @@ _RESULTS = sa.text(
 
 
 def monitoring_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Measures:
-    """Health score, the same but for late matches, and days behind the schedule per league of the run's candidate; ``*`` has the lowest score.
+    """Health score, with and without late matches, and days behind per league of the candidate; ``*`` has the lowest.
 
     What lowers the scores, and what to do about it, goes to the ledger, for the report. Orphans and constraints are
     those of live: no import writes either.

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.anomalies import Found, Named, Past, find_anomalies, find_forecasts
 from rally_etl.monitoring.calendar import calendar_of
+from rally_etl.monitoring.forecast import Coverage, backtest
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Point, read_history
 from rally_etl.monitoring.usual import comparable, why_silent
 from rally_etl.monitoring.watching import Thresholds, Watching, read_watching
@@ -20,6 +21,10 @@ from rally_etl.monitoring.wording import prediction, sentence
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
 
+AHEAD = (7, 28)
+"""Days ahead that forecasts of the past are held against what came."""
+TESTED = 60
+"""Runs of the past for which that is done, at most."""
 MOST_LOOKS = 400
 """So many looks and runs say what is usual of live, at most."""
 
@@ -129,6 +134,28 @@ def anomaly_measures(engine: sa.Engine, settings: Settings, run_id: str) -> Meas
             rows += found
         _store(connection, rows, run_id=run_id)
     return measures
+
+
+def back_tested(connection: sa.Connection, settings: Settings, run_id: str) -> dict[int, Coverage]:
+    """Days ahead -> how often the forecast's band held in the past of the run's leagues, of figures with a threshold.
+
+    Raises:
+        UsageError: `params/anomalies.yaml` cannot be used.
+    """
+    metrics = list(read_watching(settings.params_dir).forecasts.thresholds)
+    leagues = load_leagues(settings.params_dir)
+    run = connection.execute(_RUN, {"run": run_id}).one()
+    inside, asked = dict.fromkeys(AHEAD, 0), dict.fromkeys(AHEAD, 0)
+    for league in run.leagues:
+        points = read_history(connection, league, metrics, runs=TESTED)
+        loads = _Loads(connection, league, run.started_at)
+        calendar = calendar_of(leagues.get(league), loads.turns)
+        for (metric, _), each in loads.once(points).items():
+            for days in AHEAD:
+                held = backtest(_before(each, run.started_at), KINDS[metric], calendar, days)
+                inside[days] += held.inside
+                asked[days] += held.asked
+    return {days: Coverage(inside=inside[days], asked=asked[days]) for days in AHEAD}
 
 
 def live_anomalies(engine: sa.Engine, settings: Settings, look: int) -> dict[str, list[str]]:

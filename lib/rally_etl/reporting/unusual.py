@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rally_etl.monitoring.unusual import back_tested
 from rally_etl.monitoring.wording import about, figure
 from rally_etl.reporting import recorded
 from rally_etl.reporting.tables import Note, Table, in_words
@@ -48,7 +49,10 @@ def forecasts(book: Book) -> Table | Note:
         }
         for row in _of_run(book, "forecast")
     ]  # fmt: skip
-    return Table(rows, title="Heading for a threshold", empty="No figure heads for its threshold.")
+    note = _held(book)
+    if not rows:
+        return Note(" ".join(filter(None, ["No figure heads for its threshold.", note])))
+    return Table(rows, title="Heading for a threshold", note=note)
 
 
 def page_lines(connection: sa.Connection, run_id: str) -> list[dict[str, Any]]:
@@ -62,6 +66,18 @@ def page_lines(connection: sa.Connection, run_id: str) -> list[dict[str, Any]]:
         if row["metric"] == SILENT and row["detail"]:
             silent.setdefault(in_words(row["detail"]), []).append(row["league"])
     return found + [{"league": ", ".join(leagues), "kind": "", "told": told} for told, leagues in silent.items()]
+
+
+def _held(book: Book) -> str:
+    """How often the forecast was right in the past of the run's leagues, where that is long enough to say."""
+    found = book.of_run(lambda connection, run_id: [back_tested(connection, book.settings, run_id)])
+    told = [
+        f"of {each.asked:,} values {days} days ahead {each.inside / each.asked:.0%} lay in the band"
+        for coverage in found
+        for days, each in coverage.items()
+        if each.asked
+    ]
+    return f"Forecasts of past runs, held against what came: {in_words(told)} (90 % are meant to)." if told else ""
 
 
 def _of_run(book: Book, kind: str) -> list[dict[str, Any]]:
