@@ -18,10 +18,11 @@ from rally_etl.database.engine import connect, read_only
 from rally_etl.errors import RallyEtlError, UsageError
 from rally_etl.monitoring.collecting import freshness_metrics, rate_metrics
 from rally_etl.monitoring.counting import count_tables
-from rally_etl.monitoring.freshness import Freshness
+from rally_etl.monitoring.freshness import Freshness, read_freshness
 from rally_etl.monitoring.keeping import Known, store_candidate, store_end, store_look
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Metric, metrics_document, read_history, store
 from rally_etl.monitoring.server import STATEMENT_LENGTH, normalised, server_metrics
+from rally_etl.planning.schema import schemas
 from rally_etl.protection.orphans import Orphan
 from scrapes import APTA, Import, changed
 
@@ -51,9 +52,16 @@ def live(
         engine.dispose()
 
 
-def look(live: Import, results: Sequence[CheckResult] = (), known: Known | None = None) -> int:
+def known(of: Import, *schemas: str, orphans: Sequence[Orphan] = ()) -> Known:
+    """What the health has read of live, or of what is found first in *schemas*."""
+    with read_only(of.engine, *schemas, "public") as connection:
+        return Known(counts=count_tables(connection), fresh=read_freshness(connection, AS_OF), orphans=orphans)
+
+
+def look(live: Import, results: Sequence[CheckResult] = (), orphans: Sequence[Orphan] = ()) -> int:
     """Take a look at live as health does; answer its number."""
-    number, _ = store_look(live.engine, live.settings, HEALTH, results, as_of=AS_OF, seconds=1.5, known=known)
+    rests_on = known(live, orphans=orphans)
+    number, _ = store_look(live.engine, live.settings, HEALTH, results, rests_on, as_of=AS_OF, seconds=1.5)
     assert number is not None
     return number
 
@@ -157,7 +165,7 @@ def test_practices_of_users_are_no_matches_of_a_series(live):
 
 def test_league_without_rows_has_zeros_and_no_shares(live):
     """Nothing is made up of a league that has nothing: volumes are 0, shares and days are not known."""
-    look(live, known=Known(orphans=[]))
+    look(live)
     found = {name: values(live, name, "NSTF") for name in KINDS}
 
     assert {"rows", "rows_active", "rows_of_series", "orphans"} == {name for name, each in found.items() if each}
@@ -192,7 +200,7 @@ def test_orphans_are_counted_per_league_and_reference(live):
         Orphan(kind="dangling", table="polls", row=str(row), column="team_id", target="teams", was="9", league=league)
         for row, league in enumerate((APTA, APTA, "*"))
     ]
-    look(live, known=Known(orphans=orphans))
+    look(live, orphans=orphans)
 
     assert {"": 3, "polls.team_id": 3} == values(live, "orphans", EVERYWHERE)
     assert {"": 2, "polls.team_id": 2} == values(live, "orphans")
@@ -324,7 +332,8 @@ def test_newest_runs_are_read_and_looks_only_on_demand(live):
 def test_candidate_is_measured_before_it_is_live(loaded):
     """What is kept of a run is what live has once it is published, with what its files held; as strict JSON too."""
     run_id = loaded.plan(changed())
-    store_candidate(loaded.engine, loaded.settings, run_id, {APTA: (88.0, {"validity": 80.0})}, Known(orphans=[]))
+    rests_on = known(loaded, schemas(run_id)[1])
+    store_candidate(loaded.engine, loaded.settings, run_id, {APTA: (88.0, {"validity": 80.0})}, rests_on)
     loaded.publish(run_id)
     with loaded.engine.connect() as connection:
         found = {
@@ -349,7 +358,7 @@ def test_candidate_is_measured_before_it_is_live(loaded):
 def test_document_of_a_run_is_strict(loaded):
     """metrics.json parses without NaN; each metric has its unit and its meaning."""
     run_id = loaded.plan(changed())
-    store_candidate(loaded.engine, loaded.settings, run_id, {APTA: (88.0, {})})
+    store_candidate(loaded.engine, loaded.settings, run_id, {APTA: (88.0, {})}, known(loaded, schemas(run_id)[1]))
     with loaded.engine.connect() as connection:
         text = json.dumps(metrics_document(connection, run_id), allow_nan=False)
     document = json.loads(text, parse_constant=pytest.fail)
@@ -443,7 +452,7 @@ def test_login_without_rights_is_told_and_no_failure(live):
         reader = sa.create_engine(
             live.settings.database_url, connect_args={"options": "-c role=rally_metrics_reader"}, poolclass=sa.NullPool
         )
-        number, notes = store_look(reader, live.settings, HEALTH, [], as_of=AS_OF, seconds=1.0)
+        number, notes = store_look(reader, live.settings, HEALTH, [], known(live), as_of=AS_OF, seconds=1.0)
     finally:
         live.write("drop owned by rally_metrics_reader")
         live.write("drop role rally_metrics_reader")

@@ -21,12 +21,11 @@ from rally_etl.monitoring.collecting import (
 from rally_etl.monitoring.counting import (
     Count,
     LeagueIds,
-    count_tables,
     coverage_metrics,
     rows_of_tables,
     volume_metrics,
 )
-from rally_etl.monitoring.freshness import Freshness, read_freshness
+from rally_etl.monitoring.freshness import Freshness
 from rally_etl.monitoring.metrics import EVERYWHERE, STAGE_AFTER, Metric, store
 from rally_etl.monitoring.of_runs import (
     agreement_metrics,
@@ -37,6 +36,7 @@ from rally_etl.monitoring.of_runs import (
 )
 from rally_etl.monitoring.server import server_metrics
 from rally_etl.naming import load_leagues
+from rally_etl.planning import run_leagues
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.orphans import Orphan
 from rally_etl.settings import Settings
@@ -45,10 +45,6 @@ WHOLE_DAYS = 30
 """Looks at live are all kept for so many days; then the last one of each day is."""
 
 _LEAGUES = sa.text("select id, league_id from leagues order by id")
-_OF_RUN = sa.text(
-    "select r.as_of, l.league from etl.runs as r join etl.run_leagues as l using (run_id)"
-    " where r.run_id = :run order by l.league"
-)
 _LOOK = sa.text(
     "insert into etl.looks (as_of, health_score, level, seconds) values (:as_of, :score, :level, :seconds)"
     " returning look"
@@ -61,21 +57,19 @@ _THIN = sa.text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the caller has read already of what is measured; None: not known.
+    """What the health rests on and metrics tell, too.
 
     Attributes:
         counts, fresh: as `count_tables` and `read_freshness` give them; each of them reads every match line.
-        orphans: rows of users in live that lost what they are about; where they are not known they are no metric.
+        orphans: rows of users in live that lost what they are about.
     """
 
-    counts: Sequence[Count] | None = None
-    fresh: Mapping[int, Freshness] | None = None
-    orphans: Iterable[Orphan] | None = None
+    counts: Sequence[Count]
+    fresh: Mapping[int, Freshness]
+    orphans: Sequence[Orphan]
 
 
-def store_candidate(
-    engine: sa.Engine, settings: Settings, run_id: str, health: Health, known: Known | None = None
-) -> list[Metric]:
+def store_candidate(engine: sa.Engine, settings: Settings, run_id: str, health: Health, known: Known) -> list[Metric]:
     """Collect and keep the metrics of what live would be if the run were published, and of what its files held.
 
     Args:
@@ -83,11 +77,9 @@ def store_candidate(
         known: of the candidate.
     """
     with read_only(engine, schemas(run_id)[1], "public", one_moment=True) as connection:
-        of_run = connection.execute(_OF_RUN, {"run": run_id}).all()
         ids = _league_ids(connection, settings)
-        leagues = {row.league: ids.get(row.league, []) for row in of_run}
-        results = read_results(connection, run_id)
-        metrics = _of_rows(connection, leagues, results, of_run[0].as_of, known or Known())
+        leagues = {league: ids.get(league, []) for league in run_leagues(connection, run_id)}
+        metrics = _of_rows(leagues, read_results(connection, run_id), known)
         for part in (file_metrics, agreement_metrics, kept_metrics):
             metrics += part(connection, run_id)
     metrics += health_metrics(health)
@@ -101,24 +93,24 @@ def store_look(
     settings: Settings,
     found: Mapping[str, Any],
     results: Iterable[CheckResult],
+    known: Known,
     *,
     as_of: dt.date,
     seconds: float,
-    known: Known | None = None,
 ) -> tuple[int | None, list[str]]:
     """Collect the metrics of live, and keep them as a look at it.
 
     Args:
         found: what `health_live` answers.
         results: of all checks on live.
-        seconds: how long the health took to find out.
         known: of live.
+        seconds: how long the health took to find out.
 
     Returns:
         number of the look, None where the ledger could not be written; and sentences on what could not be measured.
     """
     with read_only(engine, "public", one_moment=True) as connection:
-        metrics = _of_rows(connection, _league_ids(connection, settings), results, as_of, known or Known())
+        metrics = _of_rows(_league_ids(connection, settings), results, known)
         of_server, notes = server_metrics(connection)
     metrics += of_server + health_metrics(_health_of(found))
     try:
@@ -141,22 +133,14 @@ def store_end(engine: sa.Engine, run_id: str) -> None:
         store(connection, metrics + of_server, run_id=run_id, stage=STAGE_AFTER)
 
 
-def _of_rows(
-    connection: sa.Connection,
-    leagues: LeagueIds,
-    results: Iterable[CheckResult],
-    as_of: dt.date,
-    known: Known,
-) -> list[Metric]:
-    counts = count_tables(connection) if known.counts is None else known.counts
-    fresh = read_freshness(connection, as_of) if known.fresh is None else known.fresh
-    rows = rows_of_tables(counts, leagues)
+def _of_rows(leagues: LeagueIds, results: Iterable[CheckResult], known: Known) -> list[Metric]:
+    rows = rows_of_tables(known.counts, leagues)
     return [
-        *volume_metrics(counts, rows, leagues),
-        *coverage_metrics(counts, leagues),
+        *volume_metrics(known.counts, rows, leagues),
+        *coverage_metrics(known.counts, leagues),
         *rate_metrics(results, rows, leagues),
-        *freshness_metrics(fresh, leagues),
-        *(orphan_metrics(known.orphans, leagues) if known.orphans is not None else ()),
+        *freshness_metrics(known.fresh, leagues),
+        *orphan_metrics(known.orphans, leagues),
     ]
 
 

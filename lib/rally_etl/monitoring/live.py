@@ -75,8 +75,7 @@ def health_live(
     found = _document(params, around, wanted, scores, advice)
     if not league and as_of in (None, today):
         seconds = time.perf_counter() - started
-        known = known_of(around)
-        look, notes = store_look(engine, settings, found, results, as_of=today, seconds=seconds, known=known)
+        look, notes = store_look(engine, settings, found, results, known_of(around), as_of=today, seconds=seconds)
         found["unusual"] = live_anomalies(engine, settings, look) if look is not None else {}
         for note in notes:
             tell(note)
