@@ -91,4 +91,4 @@ def test_other_addresses_are_refused_without_repeating_them(text):
 
 def test_safe_text_hides_the_password():
     """The spelling for messages has no password."""
-    assert "postgresql+psycopg2://u:***@h/d" == safe_text("postgres://u:secret@h/d")
+    assert "postgresql://u:***@h/d" == safe_text("postgres://u:secret@h/d")

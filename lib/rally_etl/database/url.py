@@ -131,5 +131,5 @@ def _joined(value: str | tuple[str, ...]) -> str:
 
 
 def safe_text(text: str) -> str:
-    """Spell an address for messages: no password."""
-    return make_url(normalise_url(text)).render_as_string(hide_password=True)
+    """Spell an address for messages: no password, no driver."""
+    return make_url(normalise_url(text)).set(drivername="postgresql").render_as_string(hide_password=True)
