@@ -16,9 +16,9 @@ from rally_etl.checks.files import read_checks
 from rally_etl.checks.results import CheckResult
 from rally_etl.database.catalog import IMPORTED
 from rally_etl.monitoring import Finding, Freshness, read_health_params
-from rally_etl.monitoring.counting import Count
-from rally_etl.monitoring.gathering import Around, findings_of, in_season
 from rally_etl.monitoring.health import Score, score
+from rally_etl.monitoring.health_findings import Around, findings_of, in_season
+from rally_etl.monitoring.volumes import Count
 from rally_etl.protection.constraints import keys
 from rally_etl.protection.open_orphans import OpenOrphans
 from rally_etl.protection.orphans import Orphan

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
 from rally_etl.monitoring import metrics
+from rally_etl.monitoring.anomaly_params import Thresholds, read_watching
 from rally_etl.monitoring.forecast import Coverage
+from rally_etl.monitoring.judging import anomaly_measures, back_tested, live_anomalies
 from rally_etl.monitoring.metrics import Metric
-from rally_etl.monitoring.unusual import anomaly_measures, back_tested, live_anomalies
-from rally_etl.monitoring.watching import Thresholds, read_watching
 from rally_etl.settings import Settings
 
 APTA = "APTA_CHICAGO"

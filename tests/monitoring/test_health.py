@@ -16,8 +16,8 @@ from healthy import AS_OF, LEAGUE, LEAGUE_ID, PARAMS, PARAMS_DIR, RULES
 from rally_etl.checks.files import DIMENSIONS
 from rally_etl.errors import UsageError
 from rally_etl.monitoring import Finding, Freshness, advise, level_of, read_health_params, score
-from rally_etl.monitoring.gathering import findings_of
 from rally_etl.monitoring.health import Score
+from rally_etl.monitoring.health_findings import findings_of
 from rally_etl.protection.open_orphans import OpenOrphans
 
 PATH = PARAMS_DIR / "health.yaml"

@@ -16,12 +16,12 @@ from conftest import REPOSITORY, MakeDatabase, first, project
 from rally_etl.checks.results import CheckResult, Rule
 from rally_etl.database.engine import connect, read_only
 from rally_etl.errors import RallyEtlError, UsageError
-from rally_etl.monitoring.collecting import freshness_metrics, rate_metrics
-from rally_etl.monitoring.counting import count_tables
 from rally_etl.monitoring.freshness import Freshness, read_freshness
 from rally_etl.monitoring.keeping import Known, store_candidate, store_end, store_look
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Metric, metrics_document, read_history, store
+from rally_etl.monitoring.quality import freshness_metrics, rate_metrics
 from rally_etl.monitoring.server import STATEMENT_LENGTH, normalised, server_metrics
+from rally_etl.monitoring.volumes import count_tables
 from rally_etl.planning.schema import schemas
 from rally_etl.protection.orphans import Orphan
 from scrapes import APTA, Import, changed

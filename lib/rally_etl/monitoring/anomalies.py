@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rally_etl.monitoring.anomaly_params import Thresholds, Watching
 from rally_etl.monitoring.calendar import Calendar
 from rally_etl.monitoring.forecast import forecast
 from rally_etl.monitoring.metrics import KINDS, Point
 from rally_etl.monitoring.usual import UNUSUAL, Band, comparable, usual
-from rally_etl.monitoring.watching import Thresholds, Watching
 
 Named = tuple[str, str]
 """Metric and subject."""

@@ -15,8 +15,8 @@ from rally_etl.database.engine import read_only
 from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.advice import Advice, advise
 from rally_etl.monitoring.freshness import Freshness
-from rally_etl.monitoring.gathering import findings_of, in_season, known_of, look_around
 from rally_etl.monitoring.health import Finding, Score, score
+from rally_etl.monitoring.health_findings import findings_of, in_season, known_of, look_around
 from rally_etl.monitoring.health_params import read_health_params
 from rally_etl.monitoring.keeping import store_candidate
 from rally_etl.monitoring.metrics import EVERYWHERE, Metric, store

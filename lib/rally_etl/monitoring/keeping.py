@@ -11,20 +11,6 @@ import sqlalchemy as sa
 
 from rally_etl.checks.results import CheckResult
 from rally_etl.database.engine import clean_message, read_only
-from rally_etl.monitoring.collecting import (
-    Health,
-    freshness_metrics,
-    health_metrics,
-    orphan_metrics,
-    rate_metrics,
-)
-from rally_etl.monitoring.counting import (
-    Count,
-    LeagueIds,
-    coverage_metrics,
-    rows_of_tables,
-    volume_metrics,
-)
 from rally_etl.monitoring.freshness import Freshness
 from rally_etl.monitoring.metrics import EVERYWHERE, STAGE_AFTER, Metric, store
 from rally_etl.monitoring.of_runs import (
@@ -34,7 +20,21 @@ from rally_etl.monitoring.of_runs import (
     kept_metrics,
     read_results,
 )
+from rally_etl.monitoring.quality import (
+    Health,
+    freshness_metrics,
+    health_metrics,
+    orphan_metrics,
+    rate_metrics,
+)
 from rally_etl.monitoring.server import server_metrics
+from rally_etl.monitoring.volumes import (
+    Count,
+    LeagueIds,
+    coverage_metrics,
+    rows_of_tables,
+    volume_metrics,
+)
 from rally_etl.naming import load_leagues
 from rally_etl.planning import run_leagues
 from rally_etl.planning.schema import schemas

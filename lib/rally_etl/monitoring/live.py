@@ -16,12 +16,12 @@ from rally_etl.checks.suite import check_live
 from rally_etl.database.engine import read_only
 from rally_etl.errors import UsageError
 from rally_etl.monitoring.advice import Advice, advise, advise_all
-from rally_etl.monitoring.gathering import Around, findings_of, in_season, known_of, look_around
+from rally_etl.monitoring.anomaly_params import read_watching
 from rally_etl.monitoring.health import WORST, Finding, Score, score, worst_parts
+from rally_etl.monitoring.health_findings import Around, findings_of, in_season, known_of, look_around
 from rally_etl.monitoring.health_params import HealthParams, level_of, read_health_params
+from rally_etl.monitoring.judging import live_anomalies
 from rally_etl.monitoring.keeping import store_look
-from rally_etl.monitoring.unusual import live_anomalies
-from rally_etl.monitoring.watching import read_watching
 from rally_etl.planning import league_ids
 from rally_etl.settings import Settings
 

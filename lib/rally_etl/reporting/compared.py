@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from rally_etl.errors import EvidenceMissing
 from rally_etl.measures import counted
+from rally_etl.monitoring.anomaly_words import about, figure
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, STAGE, STAGE_AFTER
-from rally_etl.monitoring.wording import about, figure
 from rally_etl.reporting import charts, recorded
 from rally_etl.reporting.tables import Note, Table
 

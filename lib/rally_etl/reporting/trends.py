@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from rally_etl.errors import UsageError
 from rally_etl.measures import counted
+from rally_etl.monitoring.anomaly_words import about, figure
 from rally_etl.monitoring.calendar import Calendar, calendar_of
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Point
 from rally_etl.monitoring.usual import Band, bands
-from rally_etl.monitoring.wording import about, figure
 from rally_etl.naming import Leagues, load_leagues
 from rally_etl.reporting.history import RUNS, Past, Series, read_latest, read_past, read_series
 from rally_etl.reporting.strips import Strip, day, strips_chart

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rally_etl.monitoring.unusual import back_tested
-from rally_etl.monitoring.wording import about, figure
+from rally_etl.monitoring.anomaly_words import about, figure
+from rally_etl.monitoring.judging import back_tested
 from rally_etl.reporting import recorded
 from rally_etl.reporting.tables import Note, Table, in_words
 

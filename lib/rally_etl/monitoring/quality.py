@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rally_etl.checks.results import CheckResult
-from rally_etl.monitoring.counting import LeagueIds, Rows
 from rally_etl.monitoring.freshness import Freshness
 from rally_etl.monitoring.metrics import EVERYWHERE, Metric
+from rally_etl.monitoring.volumes import LeagueIds, Rows
 from rally_etl.protection.orphans import Orphan
 
 Health = Mapping[str, tuple[float, Mapping[str, float]]]

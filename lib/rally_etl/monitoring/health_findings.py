@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from rally_etl.checks.agreement import Agreement, read_agreements
 from rally_etl.database.catalog import IMPORTED, readable_ledger
 from rally_etl.measures import counted
-from rally_etl.monitoring.counting import OF_NO_LEAGUE, Count, count_tables
 from rally_etl.monitoring.freshness import Freshness, read_freshness
 from rally_etl.monitoring.health import Finding
 from rally_etl.monitoring.health_params import HealthParams
 from rally_etl.monitoring.keeping import Known
+from rally_etl.monitoring.volumes import OF_NO_LEAGUE, Count, count_tables
 from rally_etl.protection.constraints import keys
 from rally_etl.protection.open_orphans import OpenOrphans, count_user_rows, read_open_orphans
 from rally_etl.protection.orphans import KINDS, Orphan

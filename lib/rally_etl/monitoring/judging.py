@@ -12,12 +12,12 @@ import sqlalchemy as sa
 
 from rally_etl.measures import Measures, measure
 from rally_etl.monitoring.anomalies import Found, Named, Past, find_anomalies, find_forecasts
+from rally_etl.monitoring.anomaly_params import Thresholds, Watching, read_watching
+from rally_etl.monitoring.anomaly_words import prediction, sentence
 from rally_etl.monitoring.calendar import calendar_of
 from rally_etl.monitoring.forecast import Coverage, backtest
 from rally_etl.monitoring.metrics import EVERYWHERE, KINDS, Point, read_history
 from rally_etl.monitoring.usual import comparable, why_silent
-from rally_etl.monitoring.watching import Thresholds, Watching, read_watching
-from rally_etl.monitoring.wording import prediction, sentence
 from rally_etl.naming import load_leagues
 from rally_etl.settings import Settings
 
