@@ -11,6 +11,8 @@ from rally_etl.errors import UsageError
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+NONE = "no incident of this kind is open; `rally-etl alerts list` has those that people were told of"
+
 incidents = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
@@ -48,7 +50,7 @@ def listed(
             if text:
                 typer.echo(f"      {label:6} {printable(text)}")
     hint = "rally-etl incidents resolve N --by WHO --reason TEXT says that one is over"
-    typer.echo(hint if any(each.state != "resolved" for each in found) else "no incident is open", err=True)
+    typer.echo(hint if any(each.state != "resolved" for each in found) else NONE, err=True)
 
 
 @incidents.command("resolve")
