@@ -70,7 +70,7 @@ def test_second_look_takes_the_answers_of_the_first(loaded: Import):
     assert {each.check for each in after if each.outcome != "skipped"} - old(after) == LOOK_INTO_THE_CATALOGUE
     assert told_remembered(before) == ""
     known = [each for each in after if each.asked_at]
-    assert told_remembered(after).startswith(f"{len(known)} of {len(after)} answers of checks were found earlier")
+    assert told_remembered(after).startswith(f"{len(known)} of {len(after)} checks are remembered")
 
 
 def test_failing_rows_are_remembered_whole(loaded: Import):

@@ -213,8 +213,8 @@ def told_remembered(results: Sequence[CheckResult]) -> str:
         return ""
     oldest = dt.datetime.fromisoformat(moments[0]).strftime("%Y-%m-%d %H:%M")
     return (
-        f"{len(moments):,} of {len(results):,} answers of checks were found earlier, the oldest at {oldest} UTC: the"
-        " rows that they read have not changed since"
+        f"{len(moments):,} of {len(results):,} checks are remembered, the oldest of {oldest} UTC, as no row that they"
+        " read has changed"
     )
 
 
