@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from rally_etl.alerts import Alerting, enqueue_due
+from rally_etl.alerts import Alerting, enqueue_due, note
 from rally_etl.incidents import acknowledge, raise_incident
 from rally_etl.incidents import resolve as close
 from rally_etl.settings import Settings
@@ -114,6 +114,20 @@ def test_each_league_is_told_whom_it_touches_there(ledger, found):
 
     expected = "touches   APTA_CHICAGO, CITA: nothing was published\n          NSTF: it is live\nto do"
     assert expected in body
+
+
+def test_the_end_of_what_names_a_fault_says_that_it_is_no_more(ledger, found):
+    """`feed is silent` would sound as if it were; what rules of the gate say is true again."""
+    found(finding(), finding("feed_is_silent", cause="health/feed_is_silent", what="no match came"))
+    tell(ledger, alerting())
+    with ledger.begin() as connection:
+        note(connection, [], {"NSTF": ["import/", "health/"]})
+    tell(ledger, alerting())
+
+    body = messages(ledger, "body")[1]
+    assert ["few teams (NSTF;", "no more: no match came (NSTF;"] == [
+        line.removeprefix("RESOLVED  ").partition(" incident")[0] for line in body.split("\n\n")
+    ]
 
 
 def test_a_message_says_what_since_when_whom_and_what_to_do(ledger, found):

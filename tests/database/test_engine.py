@@ -67,6 +67,15 @@ def test_reading_leaves_no_trace_in_the_pool(engine):
         )
 
 
+def test_an_error_shows_no_values(settings):
+    """Wherever it is shown: the statement yes, the names that it was asked with no."""
+    with connect(settings).connect() as connection, pytest.raises(sa.exc.ProgrammingError) as caught:
+        connection.execute(sa.text("select *\nfrom nowhere\nwhere name = :name"), {"name": "Ann Example"})
+
+    assert "from nowhere" in str(caught.value)
+    assert "Ann" not in str(caught.value)
+
+
 def test_schema_names_are_quoted(engine):
     """A schema of any name is found, and cannot smuggle another one in."""
     name = 'Odd, "public'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from rally_etl.reporting.executed import Scrub
 from rally_etl.reporting.persons import Persons, names_a_person, shown_value, withheld, without_persons
 
 RUN = "20251003T073000-ab12"
@@ -69,6 +70,7 @@ def persons(module_engine):
         ('"Zo\\u00eb & Max Paar"', '"player 912"'),
         ("Marybeth Allcaps, MARYBETH ALLCAPS", "player 913, player 913"),
         ("Élodie d’Été", "player 914"),
+        ("Key (first_name, last_name)=(Zoë, O'Hara) exists", "Key (first_name, last_name)=(player 902) exists"),
         ("what will run next", "what will run next"),
         ("Glen Ellyn 2 v Ann Somebody", "Glen Ellyn 2 v Ann Somebody"),
         ("write to ann@club.example or +1 312 555 0100", "write to <address> or <number>"),
@@ -94,6 +96,14 @@ def test_known_persons_are_looked_up_once_for_all_texts(persons, module_engine):
 def test_without_a_database_of_people_texts_stay(empty_engine):
     """A database without tables knows nobody."""
     assert "Ann Quackenbush" == Persons(empty_engine, RUN).replacing(["Ann Quackenbush"])("Ann Quackenbush")
+
+
+def test_a_row_that_a_database_repeats_is_withheld():
+    """Its words about a refused row hold every value of it."""
+    said = 'null value in "club_id"\nDETAIL:  Failing row contains (1, $2b$12$hash, (a), Ann).\nhint'
+
+    assert 'null value in "club_id"\nDETAIL:  Failing row contains (…).\nhint' == Scrub(()).text(said)
+    assert "no\nLINE 1: where a = '…'\n 'x'" == Scrub(()).text("no\nLINE 1: where a = 'Ann'\n 'x'")
 
 
 def test_columns_that_say_who_somebody_is_are_withheld():

@@ -30,10 +30,12 @@ class Standing:
         severities: league -> severity; empty when it is resolved.
         whats, whoms: league -> what is wrong there, whom it touches there.
         last_run: the run that has found it last; None where no run has.
+        cause: None is what happened to one run.
     """
 
     number: int
     state: str
+    cause: str | None
     rule: str
     what: str
     whom: str
@@ -178,8 +180,8 @@ _TOLD = sa.text(
 _STANDING = sa.text(
     """
     select
-        i.number, i.state, i.rule, i.what, i.whom, i.todo, i.stage, i.dimensions, i.owners, i.opened_at, i.escalated_at,
-        i.last_run,
+        i.number, i.state, i.cause, i.rule, i.what, i.whom, i.todo, i.stage, i.dimensions, i.owners, i.opened_at,
+        i.escalated_at, i.last_run,
         case
             when i.state = 'resolved' then '{}' when i.cause is null then jsonb_build_object(i.league, i.severity)
             else coalesce(l.severities, '{}') end as severities,

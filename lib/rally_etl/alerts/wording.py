@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 LABELS = {"error": "ERROR", "warn": "WARNING", "info": "INFO"}
 SHOWN = 10
 """News that one message spells out, and leagues that one of them names; the rest is a count."""
+_NAMES_FAULT = ("health/", "run/", "repairs/")
+"""Causes whose names say what is wrong; those of rules of the gate say what should be true."""
 _INDENT = "\n          "
 
 
@@ -67,9 +69,10 @@ def touched(incident: Standing, leagues: Sequence[str]) -> list[str]:
 
 
 def _what(news: News) -> str:
-    """What is wrong in the worst league; of what is over, what is true again."""
+    """What is wrong in the worst league; of what is over, what is true again, or what was wrong."""
     if news.event == "resolved":
-        return news.incident.rule.replace("_", " ")
+        is_fault = (news.incident.cause or "").startswith(_NAMES_FAULT)
+        return f"no more: {news.incident.what}" if is_fault else news.incident.rule.replace("_", " ")
     worst = [each for each in news.leagues if news.incident.severities.get(each) == news.severity]
     return next((news.incident.whats[each] for each in worst if each in news.incident.whats), news.incident.what)
 

@@ -45,6 +45,7 @@ def connect(settings: Settings, *, application_name: str = "rally-etl") -> sa.En
     engine = sa.create_engine(
         url,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is shown somewhere has no values of rows
         connect_args={
             "application_name": application_name,
             "connect_timeout": 10,

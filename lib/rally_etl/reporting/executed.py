@@ -24,6 +24,8 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 SCRAP_PREFIX = "application/scrapbook."
 SHORTEST_SECRET = 6  # a shorter password is only blanked where it stands as one: `:password@`, `password=`
 BLOCK_CHARS = 1 << 20
+FAILING_ROW = re.compile(r"(Failing row contains )\(.*\)")  # of a database: every value, a password's hash too
+STATEMENT_LINE = re.compile(r"^LINE \d+: .*", re.MULTILINE)  # of a statement that it did not take
 CELL_FILE = re.compile(r"(?:/[\w.+-]+)*/ipykernel_\d+/\d+\.py")
 
 
@@ -92,7 +94,8 @@ class Scrub:
     def _without_secrets(self, text: str) -> str:
         for secret, instead in self.replacements:
             text = text.replace(secret, instead)
-        return CELL_FILE.sub("<cell>", text)
+        text = STATEMENT_LINE.sub(lambda line: re.sub("'[^']*'", "'…'", line[0]), text)
+        return FAILING_ROW.sub(r"\1(…)", CELL_FILE.sub("<cell>", text))
 
     def notebook(self, source: Path, target: Path, outcome: dict) -> None:
         """Write the executed notebook into the run's folder, with the outcome that the runner saw.

@@ -113,7 +113,7 @@ def _windows(text: str) -> Iterator[tuple[int, int, str]]:
     """What may be a name, the longest first: start, end, the name as `First Last`.
 
     Two to five words side by side, the first and the last with a capital letter, with and without what may follow a
-    name; `Last, First` is turned round.
+    name; with a comma it is `Last, First` or, as a database writes a row, `First, Last`.
     """
     words = list(_WORD.finditer(text))
     for place, first in enumerate(words):
@@ -129,9 +129,11 @@ def _windows(text: str) -> Iterator[tuple[int, int, str]]:
             if not word[0][0].islower():
                 windows.append((first.start(), word.end(), parts, turn))
         for start, end, found, turn in reversed(windows):
-            yield start, end, _name(found, turn)
-            if tail := _TAIL.search(found[-1])[0]:
-                yield start, end - len(tail), _name([*found[:-1], found[-1].removesuffix(tail)], turn)
+            tail = _TAIL.search(found[-1])[0]
+            for first_word in {turn, 0}:
+                yield start, end, _name(found, first_word)
+                if tail:
+                    yield start, end - len(tail), _name([*found[:-1], found[-1].removesuffix(tail)], first_word)
 
 
 def _name(words: list[str], turn: int) -> str:
