@@ -48,6 +48,7 @@ def test_details_end_with_what_to_do():
     todo = lines[lines.index("to do, what wins most first") + 1 :]
 
     assert [line for line in lines if line.strip().startswith("at most 60")]
+    assert 2 == sum("199 of 1,000,000 rows" in line for line in lines)  # at its cap, and at what to do
     assert [*healthy.PARAMS.weights] == [
         line.split()[0] for line in lines if line.strip().split(" ")[0] in healthy.PARAMS.weights
     ]
