@@ -125,6 +125,22 @@ def test_database_error_is_one_clean_line(monkeypatch, capsys):
     assert "error: the database stopped the work: server closed the connection\n" == capsys.readouterr().err
 
 
+def test_login_without_rights_is_told_so(monkeypatch, capsys):
+    """What the database does not let a login do is no bug: one line, and where its rights are listed."""
+
+    class Refused(Exception):
+        pgcode = "42501"
+
+    error = sa.exc.ProgrammingError("select 1", {}, Refused("permission denied for schema etl"))
+
+    assert 1 == code_of(monkeypatch, error)
+    assert (
+        "error: the database stopped the work: permission denied for schema etl; the statement wrote nothing\n"
+        "hint: the login of DATABASE_URL lacks rights; docs/operations.md tells which it needs"
+        " (Moving to your own PostgreSQL)\n"
+    ) == capsys.readouterr().err
+
+
 def test_bug_shows_its_stack(monkeypatch, capsys):
     """What nobody foresaw is a bug: exit code 1, with the stack."""
     assert 1 == code_of(monkeypatch, ZeroDivisionError("boom"))
