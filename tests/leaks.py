@@ -30,7 +30,8 @@ def people(engine: sa.Engine) -> dict[str, str]:
         places = [name for name in connection.scalars(_PLACES) if name]
         for row in connection.execute(_PERSONS):
             if row.first and row.last and not any(f"{row.first} {row.last}".lower() in place for place in places):
-                found |= {f"{row.first} {row.last}": row.who, f"{row.last}, {row.first}": row.who}
+                written = (f"{row.first} {row.last}", f"{row.last}, {row.first}", f"{row.first}, {row.last}")
+                found |= dict.fromkeys(written, row.who)
         found |= {text: "an address" for text in connection.scalars(_ADDRESSES) if text and len(text) > 5}
         for text in connection.scalars(
             sa.text("select original from etl.quarantine where reason = 'duplicate_record'")
