@@ -35,19 +35,29 @@ USERS, SOURCES, FRESHNESS, CONSTRAINTS, TABLES = "rows of users", "sources", "fr
 
 _PRESENT = sa.text("select n from unnest(cast(:names as text[])) as n where to_regclass('public.' || n) is not null")
 _READ = {"runs", "run_leagues", "agreements", "check_results", "user_rows"}
+LOOKED_BACK = 20
+"""So many runs of a league are looked through for what the newest ones did not measure or ask."""
 _AGREEMENTS = sa.text(
-    "select distinct on (a.league, a.name) a.league, a.name, a.outcome, a.compared, a.agreeing, a.note"
-    " from etl.agreements as a join etl.run_leagues as l using (run_id, league)"
-    " where a.outcome <> 'skipped' and (a.run_id = :run or l.state in ('published', 'verified'))"
-    " order by a.league, a.name, a.run_id desc"
+    f"""
+    with newest as (
+        select league, run_id, row_number() over (partition by league order by run_id desc) as place
+        from etl.run_leagues where run_id = :run or state in ('published', 'verified'))
+    select distinct on (a.league, a.name) a.league, a.name, a.outcome, a.compared, a.agreeing, a.note
+    from newest as n join etl.agreements as a using (run_id, league)
+    where n.place <= {LOOKED_BACK} and a.outcome <> 'skipped'
+    order by a.league, a.name, a.run_id desc
+    """
 )
 _LAST_ASKED = sa.text(
-    """
-    with asked as (
-        select l.league, max(l.run_id) as run_id from etl.run_leagues as l
-        where (l.run_id < :run or :run = '')
-            and exists (select from etl.check_results as c where c.run_id = l.run_id and c.league = l.league)
-        group by l.league)
+    f"""
+    with newest as (
+        select league, run_id, row_number() over (partition by league order by run_id desc) as place
+        from etl.run_leagues where run_id < :run or :run = ''),
+    asked as (
+        select n.league, max(n.run_id) as run_id from newest as n
+        where n.place <= {LOOKED_BACK}
+            and exists (select from etl.check_results as c where c.run_id = n.run_id and c.league = n.league)
+        group by n.league)
     select c.league, c.check_name, c.severity, c.dimension, c.outcome, c.failing_rows, c.title
     from etl.check_results as c join asked using (run_id, league)
     """
