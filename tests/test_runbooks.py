@@ -61,7 +61,7 @@ class Site:
             "RUN": self.value("select max(run_id) from etl.runs where not dry_run"),
             "ID": max((path.name for path in (self.settings.state_dir / "snapshots").glob("*")), default=""),
         }
-        if words[0] in ("health", "run") and "--sample" not in words:
+        if (words[0] in ("health", "run") or "--repair" in words) and "--sample" not in words:
             words += ["--as-of", TODAY]
         done = rally_etl(self.settings, *(newest.get(word, word) for word in words), **self.variables)
         said, code = (done.stdout + done.stderr).rstrip("\n").split("\n"), done.returncode

@@ -90,7 +90,7 @@ class Around:
 
 
 def look_around(connection: sa.Connection, settings: Settings, as_of: dt.date, run_id: str = "") -> Around:
-    """Read all of it; orphans and constraints of live, everything else of what *connection* sees.
+    """Read all of it; orphans that the run does not mend and constraints of live, all else of what *connection* sees.
 
     Raises:
         UsageError: params that cannot be read.
@@ -109,7 +109,7 @@ def look_around(connection: sa.Connection, settings: Settings, as_of: dt.date, r
         counts=count_tables(connection),
         fresh=read_freshness(connection, as_of) if is_whole else {},
         lacking=[name for name in IMPORTED if name not in present],
-        orphans=read_open_orphans(connection, settings),
+        orphans=read_open_orphans(connection, settings, run_id),
         user_rows=count_user_rows(connection, settings),
         constraints=keys.find_constraints(connection, settings),
         declared=read_agreements(settings.params_dir),

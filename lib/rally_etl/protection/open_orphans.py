@@ -17,7 +17,7 @@ _LISTED = sa.text(
     select distinct on (p.kind, p.table_name, p.row_key, p.column_name)
            p.kind, p.table_name, p.row_key, p.column_name, p.was, p.state
     from etl.repairs as p join etl.runs as r using (run_id)
-    where p.state in ('asked', 'left') and not r.dry_run
+    where p.state in ('asked', 'left') and not r.dry_run or p.state = 'planned' and p.run_id = :run
     order by p.kind, p.table_name, p.row_key, p.column_name, r.started_at desc
     """
 )
@@ -36,8 +36,8 @@ class OpenOrphans:
     asked: list[Orphan]
 
 
-def read_open_orphans(connection: sa.Connection, settings: Settings) -> OpenOrphans:
-    """Look for them.
+def read_open_orphans(connection: sa.Connection, settings: Settings, run_id: str = "") -> OpenOrphans:
+    """Look for them; those that the plan of *run_id* mends are left out.
 
     Raises:
         UsageError: params that cannot be read.
@@ -46,9 +46,9 @@ def read_open_orphans(connection: sa.Connection, settings: Settings) -> OpenOrph
     if {"repairs", "runs"} <= readable_ledger(connection):
         listed = {
             (row.kind, row.table_name, row.row_key, row.column_name, row.was): row.state
-            for row in connection.execute(_LISTED)
+            for row in connection.execute(_LISTED, {"run": run_id})
         }
-    found: dict[str, list[Orphan]] = {"new": [], "asked": [], "left": []}
+    found: dict[str, list[Orphan]] = {"new": [], "asked": [], "left": [], "planned": []}
     for each in find_orphans_of_users(connection, settings):
         found[listed.get((each.kind, each.table, each.row, each.column, each.was), "new")].append(each)
     return OpenOrphans(new=found["new"], asked=found["asked"])
