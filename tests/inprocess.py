@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import REPOSITORY
-from rally_etl import pipeline, scraps
+from rally_etl import logs, pipeline, scraps
 from rally_etl.reporting import executed
 from rally_etl.settings import Settings
 
@@ -113,7 +114,8 @@ def rally_etl(settings: Settings, *arguments: str, **variables: str) -> subproce
         patch.chdir(settings.root)
         patch.setattr(sys, "argv", ["rally-etl", *arguments])
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-            main()
+            contextvars.copy_context().run(main)
+    logs.shut()
     for number, handler in handlers.items():
         signal.signal(number, handler)
     return subprocess.CompletedProcess(

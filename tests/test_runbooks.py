@@ -76,7 +76,7 @@ def health_below_75(site: Site) -> None:
         " home_player_1_id, home_player_2_id, away_player_1_id, away_player_2_id, scores, winner, tenniscores_match_id)"
         " select league_id, match_date, home_team, away_team, home_team_id, away_team_id, home_player_1_id,"
         " home_player_2_id, away_player_1_id, away_player_2_id, scores, winner, 'again-' || tenniscores_match_id"
-        " from match_scores where match_date = (select max(match_date) from match_scores)"
+        " from match_scores where match_date = (select max(match_date) from match_scores) order by id"
     )
 
 

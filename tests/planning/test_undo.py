@@ -392,7 +392,8 @@ def test_what_holds_with_a_run_ends_with_its_undo(users):
             users.column("select spelling from etl.aliases where ended_at is null order by 1"),
             users.column("select state from etl.reviews where spelling = 'x'"),
             users.column(
-                "select distinct name from etl.entity_history where valid_to is null and name like '%Skokie%'"
+                "select distinct name from etl.entity_history"
+                " where valid_to is null and name like '%Skokie%' order by 1"
             ),
         )
 
