@@ -80,7 +80,7 @@ def real_start(make_database, template_database, tmp_path_factory) -> Iterator[s
         yield name
 
 
-@pytest.mark.parametrize("number", first(7, sorted(INCIDENTS, key=LATER.__contains__)))
+@pytest.mark.parametrize("number", first(4, sorted(INCIDENTS, key=LATER.__contains__)))
 def test_incident(number, sample_start, make_database, tmp_path, record_property):
     """On the sample season; the counts are those of docs/incidents.md."""
     verdict = live_through(number, sample_start, make_database, tmp_path, record_property)

@@ -272,6 +272,7 @@ def test_live_that_cannot_be_read_is_never_called_verified(live):
     assert "undone" == (live.undo(run_id), live.steps(run_id)[-1])[1]
 
 
+@pytest.mark.slow
 def test_lost_connection_while_reading_again_is_tried_again(live):
     """The session of the verification ends once: the second look verifies, nothing is taken back."""
     with live.verification_ended(times=1):
@@ -283,6 +284,7 @@ def test_lost_connection_while_reading_again_is_tried_again(live):
     live.undo(document["run_id"])
 
 
+@pytest.mark.slow
 def test_empty_plan_is_not_taken_back(live):
     """What others broke before is not mended by taking back nothing; it is said, with an incident."""
     live.others(f"update match_scores set winner = 'away' where {ONE_LINE}")
@@ -331,6 +333,7 @@ def test_locks_that_cannot_be_had_hold_the_plan(live, lock):
     live.undo(run_id)
 
 
+@pytest.mark.slow
 def test_lock_that_is_given_back_meanwhile_is_waited_for(live):
     """The other program ends after the first attempt: the second one publishes, with GO."""
     with _locked(live, "select 1 from players for update") as release:
@@ -436,6 +439,7 @@ def test_steps_of_a_league_that_is_not_published(live, decision, dry_run, steps)
     assert [wanted[step["state"]] for step in found[1:]] == [step["cause"] for step in found[1:]]
 
 
+@pytest.mark.slow
 def test_steps_of_an_undo_and_of_its_undo(live):
     """What is taken back is undone, what comes back is verified again, along the whole chain."""
     run_id = live.run()["run_id"]

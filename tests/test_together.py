@@ -160,7 +160,8 @@ def nobody_saw_a_deadlock(programs: Programs) -> None:
     assert [] == programs.world.rows("select run_id from etl.runs where status = 'running'")
 
 
-@pytest.mark.parametrize("how", [HERE, pytest.param(WITH_KERNELS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [HERE, WITH_KERNELS])
 def test_of_three_runs_at_once_one_waits_and_one_exits_5(kept, how):
     """One league twice and another one: who waits is done afterwards, who does not says who is at work; both live."""
     kept.how = how

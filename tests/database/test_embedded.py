@@ -141,6 +141,7 @@ def test_half_made_data_is_made_anew(server):
     assert not new.exists()
 
 
+@pytest.mark.slow
 def test_database_that_was_not_made_in_time(server):
     """A start that was killed after the server and before its database is finished by the next one."""
     maintenance = sa.create_engine(
@@ -163,6 +164,7 @@ def test_folder_that_holds_something_else(server):
     assert "dear" == (server.data / "letter.txt").read_text()
 
 
+@pytest.mark.slow
 def test_start_that_fails_says_why(server):
     """The message holds what the server said, and where its log is."""
     bad = embedded.Server(server.data, (("shared_buffers", "many"),))

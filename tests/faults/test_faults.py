@@ -34,9 +34,9 @@ def lab(make_database: MakeDatabase, template_database: str, tmp_path_factory: p
 @pytest.mark.parametrize(
     ("kind", "text", "live"),
     [
-        ("outage", "COMMIT", "before"),
         ("answer lost", "COMMIT", "after"),
         *(pytest.param(*each, marks=pytest.mark.slow) for each in (
+            ("outage", "COMMIT", "before"),
             ("serialization", "COMMIT", "after"),
             ("deadlock", "COMMIT", "after"),
             ("disk full", "COMMIT", "before"),

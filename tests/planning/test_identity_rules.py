@@ -183,7 +183,7 @@ class Truth:
             self.seen[table] = ids
 
 
-@hypothesis_settings(max_examples=8, derandomize=True, **UNHURRIED)
+@hypothesis_settings(max_examples=4, derandomize=True, **UNHURRIED)
 @given(seasons=histories())
 def test_ids_survive_any_sequence_of_scrapes(
     make_database: MakeDatabase, template_database: str, seasons: list[Season]

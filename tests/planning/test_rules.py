@@ -19,7 +19,7 @@ from rally_etl.errors import PlanIsStale
 from scrapes import APTA, TEAMS, Import, Kinds, changed, fingerprint, line, meeting, player, small, stats
 
 UNHURRIED = hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 NEW_TEAMS = ("Skokie 12", "Skokie 7 SW", "Tennaqua 7 SW", "Wilmette PD II 12", "Midtown - Chicago 12")
 SPELLINGS: tuple[Callable[[str], str], ...] = (

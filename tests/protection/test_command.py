@@ -159,6 +159,7 @@ def test_process_in_the_background_ends_with_the_command(guarded, tmp_path):
     assert (0, "Sample") == (guarded.sessions(), guarded.value("select league_name from leagues"))
 
 
+@pytest.mark.slow
 def test_sessions_of_the_application_are_let_be(guarded, monkeypatch):
     """Whoever writes meanwhile, as the same user too, goes on; if it does so after the command, that is told."""
     application = sa.create_engine(guarded.engine.url, connect_args={"application_name": "rally web"})
@@ -260,6 +261,7 @@ def test_password_of_the_address_reaches_the_command_only(settings):
     assert "PGOPTIONS" not in found, "a server that does not answer, or a pooler that refuses options, gets none"
 
 
+@pytest.mark.slow
 def test_any_output_is_survived(guarded, tmp_path):
     """Bytes that are no text, a line without an end, and more than anybody reads: the file stays readable and small."""
     ended = guarded.python(

@@ -521,6 +521,7 @@ def test_person_of_match_lines_is_found_once(live, settings):
     assert "plays in 2 match lines" in orphan.told
 
 
+@pytest.mark.slow
 def test_sample_season_has_no_orphans(engine, settings, tmp_path):
     """Three weeks of the sample season with users of every kind: whatever a run does, nobody loses anything by it."""
     importing = Import(engine, settings)

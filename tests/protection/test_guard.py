@@ -190,6 +190,7 @@ def is_back(live: Season, before: dict[str, str], document: dict[str, Any]) -> N
     assert (live.settings.root / document["report"]).exists()
 
 
+@pytest.mark.slow
 def test_importer_that_makes_everything_anew_leaves_the_ids_that_users_know(live):
     """New ids everywhere, practices gone, polls emptied: afterwards every row of every table is as it was."""
     before, names = fingerprint(live.engine), live.names()
