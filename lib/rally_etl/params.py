@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
+import os
+import sys
+from contextlib import suppress
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import ruamel.yaml
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -59,4 +65,34 @@ def read_model(path: Path, model: type[Model], undone: str = "nothing was read")
 @lru_cache(maxsize=64)
 def _parsed(path: Path, _mtime_ns: int, _size: int) -> object:
     """What the file holds as it stands: a run asks for the same file many times, and parsing takes tens of ms."""
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    kept = _kept(path, text)
+    if kept:
+        with suppress(OSError, ValueError, EOFError, TypeError):
+            return marshal.loads(kept.read_bytes())
+    content = YAML(typ="safe", pure=True).load(text)
+    if kept:
+        _keep(kept, content)
+    return content
+
+
+def _kept(path: Path, text: str) -> Path | None:
+    """Where the parsed content of exactly this text is kept between processes: under `.rally/` of its project."""
+    root = next((folder.parent for folder in path.parents if folder.name == "params"), None)
+    if root is None or not (root / ".rally").is_dir():
+        return None
+    digest = hashlib.sha256(f"{sys.version} {ruamel.yaml.__version__} {text}".encode()).hexdigest()
+    return root / ".rally" / "params" / f"{path.stem}-{digest}"
+
+
+def _keep(kept: Path, content: object) -> None:
+    """Write it whole or not at all, in the place of what an older text of the file held; a fault is no matter."""
+    with suppress(OSError, ValueError):  # a full or read-only disk; a value that is no plain one
+        data = marshal.dumps(content)
+        kept.parent.mkdir(exist_ok=True)
+        new = kept.with_name(f"{kept.name}.{os.getpid()}")
+        new.write_bytes(data)
+        new.replace(kept)
+        for old in kept.parent.glob(f"{kept.name.rpartition('-')[0]}-*"):
+            if old != kept:
+                old.unlink(missing_ok=True)
