@@ -52,12 +52,15 @@ def test_another_text_is_parsed_anew(file):
 
 
 def test_damage_of_what_is_kept_is_no_matter(file):
-    """Cut short or overwritten, it is parsed anew and kept again; a folder that cannot be made is none."""
+    """Cut short, overwritten or one letter off, it is parsed anew and kept again; without a folder nothing is."""
     whole = read(file)
     (path,) = kept(file)
-    for damage in (b"", b"\x00\x01", path.read_bytes()[:-3]):
+    good = path.read_bytes()
+    for damage in (b"", b"\x00\x01", good[:-3], good.replace(b"x", b"y")):
+        assert good != damage
         path.write_bytes(damage)
         assert whole == read(file)
+        assert good == path.read_bytes()
     path.unlink()
     path.parent.rmdir()
     path.parent.write_text("a file in the way", encoding="utf-8")

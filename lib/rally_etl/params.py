@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from rally_etl.errors import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def read_mapping(path: Path) -> dict:
@@ -68,8 +69,10 @@ def _parsed(path: Path, _mtime_ns: int, _size: int) -> object:
     text = path.read_text(encoding="utf-8")
     kept = _kept(path, text)
     if kept:
-        with suppress(OSError, ValueError, EOFError, TypeError):
-            return marshal.loads(kept.read_bytes())
+        with suppress(OSError):
+            digest, data = (found := kept.read_bytes())[:DIGEST_BYTES], found[DIGEST_BYTES:]
+            if digest == hashlib.sha256(data).digest():  # a bound that lost a bit on the disk would still be a number
+                return marshal.loads(data)
     content = YAML(typ="safe", pure=True).load(text)
     if kept:
         _keep(kept, content)
@@ -91,7 +94,7 @@ def _keep(kept: Path, content: object) -> None:
         data = marshal.dumps(content)
         kept.parent.mkdir(exist_ok=True)
         new = kept.with_name(f"{kept.name}.{os.getpid()}")
-        new.write_bytes(data)
+        new.write_bytes(hashlib.sha256(data).digest() + data)
         new.replace(kept)
         for old in kept.parent.glob(f"{kept.name.rpartition('-')[0]}-*"):
             if old != kept:
